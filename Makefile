@@ -1,0 +1,67 @@
+# Needs python3 (3.11 or newer, with venv) and make. Everything else goes into .venv; uv is used where it is found.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+ifneq ($(UV),)
+CREATE := $(UV) venv --quiet --seed --allow-existing --python $(PYTHON) $(VENV)
+INSTALL := UV_COMPILE_BYTECODE=1 $(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt
+else
+CREATE := $(PYTHON) -m venv $(VENV)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+endif
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help train test check format bench notebook figures oracle clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+train: $(VENV)/.run ## the main job: learn the two moons, leave the pictures in runs/moons
+	$(BIN)/micrograd-mlp train moons --out runs/moons
+
+test: $(VENV)/.dev ## all tests
+	$(BIN)/python -m pytest --ignore tests/oracle
+
+check: $(VENV)/.dev ## format, lint, strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one run
+	$(INSTALL) micrograd==0.1.0
+	$(BIN)/python benchmarks/engine.py
+
+notebook: $(VENV)/.dev ## write micrograd_mlp.ipynb from micrograd_mlp.py and execute it
+	$(BIN)/python notebooks/build.py
+
+figures: $(VENV)/.dev ## make the pictures in images/ again, byte for byte
+	$(BIN)/python images/make.py
+
+oracle: $(VENV)/.oracle ## parity with PyTorch, HIPS autograd and mpmath
+	$(BIN)/python -m pytest tests/oracle
+
+clean: ## remove the environment and what runs left behind
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version)'
+	$(CREATE)
+	$(INSTALL) --editable '.[viz]' || { \
+	  echo "Graphviz has no wheel for this platform: pictures of graphs will need its dot program."; \
+	  $(INSTALL) --editable .; }
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(INSTALL) --editable '.[notebook]' hypothesis mypy pytest ruff
+	@touch $@
+
+# pip here, whatever found the rest: torch comes as the CPU build that pip's own settings point to.
+$(VENV)/.oracle: $(VENV)/.dev
+	$(PIP) --editable '.[oracle]' torch
+	@touch $@
