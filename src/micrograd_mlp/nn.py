@@ -41,8 +41,8 @@ class Module:
             yield from _named(attribute, name)
 
     def parameters(self) -> list[Value]:
-        """Return every parameter; a subclass may override this, as in micrograd."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """Return every parameter once, shared ones too; a subclass may override this, as in micrograd."""
+        return list(dict(map(reversed, self.named_parameters())))
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""

@@ -69,11 +69,11 @@ cos: Op = _row("cos", "cos a", total(math.cos), (lambda out, a: -sin(a),))
 tanh: Op = _row("tanh", "tanh a", math.tanh, (lambda out, a: 1.0 - out * out,))
 sigmoid: Op = _row("sigmoid", "1 / (1 + e ** -a)", logistic, (lambda out, a: out * (1.0 - out),))
 softplus: Op = _row("softplus", "ln (1 + e ** a)", log1p_exp, (lambda out, a: sigmoid(a),))
-relu: Op = _row("relu", "max(a, 0)", lambda a: 0.0 if a <= 0.0 else a, (lambda out, a: where(out, 1.0, 0.0),),
+relu: Op = _row("relu", "max(a, 0)", lambda a: 0.0 if a < 0.0 else a, (lambda out, a: where(out, 1.0, 0.0),),
                 symbol="ReLU", note="slope 0 at a = 0", selects=True)
 leaky_relu: Op = _row("leaky_relu", "a if a > 0 else b * a", lambda a, b: a if a > 0.0 else b * a,
                        (lambda out, a, b: where(step(a), 1.0, b), lambda out, a, b: where(step(a), 0.0, a)),
-                       symbol="LeakyReLU", note="slope b at a = 0", default=(0.01,))
+                       symbol="LeakyReLU", note="slope b at a = 0", default=(0.01,), selects=True)
 abs: Op = _row("abs", "|a|", math.fabs, (lambda out, a: step(a) - step(-a),), note="slope 0 at a = 0")
 maximum: Op = _row("maximum", "max(a, b)", lambda a, b: a if a >= b or math.isnan(a) else b,
                    (lambda out, a, b: where(equal(a, b), 0.5, 1.0 - step(b - a)),

@@ -1,78 +1,74 @@
-"""Pickle and copy a graph of any depth, as a flat list in order of computation: Python's own way would recurse."""
+"""Pickle and copy a graph of any depth. Python's own way would recurse from a Value to its arguments.
+
+Here the arguments of arguments go first, in order of computation: when a Value is written, what it was made from has
+been written before, and is only referred to. So what is shared stays shared, also among several outputs of one graph.
+"""
 
 from __future__ import annotations
 
 import copyreg
+from collections.abc import Iterator
 from typing import Any
 
 from .engine import Constant, Value, topological_order
 from .ops import TABLE, Op
 
-# One entry a node: its operation (a name of the table, or None for a leaf, or a row of one's own as name and slopes),
-# the places of its arguments in the list (or their numbers), and its attributes.
-Entry = tuple[Any, tuple[Any, ...], dict[str, Any]]
+_under_way: set[Value] = set()  # their arguments have been written, or will be before them
+
+
+class _Earlier:
+    """Everything a Value was made from; pickled as the list of it."""
+
+    def __init__(self, value: Value) -> None:
+        self.nodes = topological_order(value)[:-1]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (), None, self._in_order()
+
+    def _in_order(self) -> Iterator[Value]:
+        _under_way.update(self.nodes)
+        try:
+            yield from self.nodes
+        finally:
+            _under_way.difference_update(self.nodes)
 
 
 def _reduce(value: Value) -> tuple[Any, ...]:
-    if value.op is None:
-        return _leaf, (type(value), _attributes(value))
-    order = topological_order(value)
-    place = {node: index for index, node in enumerate(order)}
-    leaves = [node for node in order if node.op is None]
-    entries = [
-        (_name(node), tuple(place[arg] if isinstance(arg, Value) else (arg,) for arg in node.args), _attributes(node))
-        for node in order
-        if node.op is not None
-    ]
-    return _graph, (leaves, [place[leaf] for leaf in leaves], entries, len(order))
-
-
-def _attributes(value: Value) -> dict[str, Any]:
-    own = {name: what for name, what in vars(value).items() if name != "_more"}
-    if "_backward" in own:
+    if "_backward" in vars(value):
         raise TypeError(
             f"{value!r} has a _backward of its own, a function that cannot be saved; give local_grads instead"
         )
-    return {"data": value.data, "grad": value.grad, **own}
+    earlier = _Earlier(value) if value.op is not None and value not in _under_way else None
+    slots = value.op, _plain(value._a), _plain(value._b), value.data, value.grad
+    return _restore, (earlier, value.__class__, *slots), vars(value) or None
 
 
-def _name(node: Value) -> Any:
-    assert node.op is not None
-    if TABLE.get(node.op.name) is node.op:
-        return node.op.name
-    return node.op.name, tuple(partial() for partial in node.op.partials)
+def _plain(arg: Value | None) -> Value | float | None:
+    return arg.data if arg.__class__ is Constant and arg is not None else arg
 
 
-def _leaf(kind: type[Value], attributes: dict[str, Any]) -> Value:
-    value = kind(0.0)
-    for name, what in attributes.items():
-        setattr(value, name, what)
+def _restore(earlier: Any, kind: type[Value], op: Op | None, a: Any, b: Any, data: float, grad: float) -> Value:
+    value = kind.__new__(kind)
+    value.op, value.data, value.grad = op, data, grad
+    value._a = Constant(a) if a.__class__ is float else a
+    value._b = Constant(b) if b.__class__ is float else b
     return value
 
 
-def _graph(leaves: list[Value], places: list[int], entries: list[Entry], size: int) -> Value:
-    nodes: list[Any] = [None] * size
-    for place, leaf in zip(places, leaves, strict=True):
-        nodes[place] = leaf
-    rest = (index for index in range(size) if nodes[index] is None)
-    node = None
-    for index, (name, args, attributes) in zip(rest, entries, strict=True):
-        made_from = [nodes[arg] if isinstance(arg, int) else arg[0] for arg in args]
-        if isinstance(name, str):
-            node = Value.apply_op(TABLE[name], *made_from)
-        else:
-            node = Value(attributes["data"], made_from, name[0], local_grads=name[1])
-        for attribute, what in attributes.items():
-            setattr(node, attribute, what)
-        nodes[index] = node
-    assert node is not None, "the graph of a Value with an operation has at least one entry"
-    return node
+def _reduce_op(op: Op) -> tuple[Any, ...]:
+    if TABLE.get(op.name) is op:
+        return _row, (op.name,)
+    return _own_op, (op.name, tuple(partial() for partial in op.partials))
 
 
-def _row_name(op: Op) -> tuple[Any, ...]:
-    return TABLE.__getitem__, (op.name,)
+def _row(name: str) -> Op:
+    return TABLE[name]
+
+
+def _own_op(name: str, slopes: tuple[float, ...]) -> Op | None:
+    return Value(0.0, [Value(0.0)] * max(len(slopes), 1), name, local_grads=slopes).op
 
 
 copyreg.pickle(Value, _reduce)
 copyreg.pickle(Constant, _reduce)
-copyreg.pickle(Op, _row_name)
+copyreg.pickle(Op, _reduce_op)

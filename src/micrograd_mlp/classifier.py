@@ -1,0 +1,157 @@
+"""A trained network with all that is needed to use it: how its inputs are scaled, and what its classes are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import training
+from .files import write_atomically
+from .nn import ACTIVATIONS, MLP
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FORMAT = "micrograd-mlp"
+VERSION = 1  # of the file format
+
+
+@dataclass
+class Scaling:
+    """The mean and the standard deviation of each feature, by which inputs are standardised before the network."""
+
+    mean: list[float]
+    deviation: list[float]
+
+    @classmethod
+    def of(cls, X: Any) -> Scaling:
+        """Return the scaling that gives each column of X mean 0 and deviation 1; a constant column is only centred."""
+        X = np.asarray(X, dtype=np.float64)
+        deviation = X.std(axis=0)
+        return cls(X.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+
+    def __call__(self, X: Any) -> Array:
+        """Return X (n by n_in), standardised. Raises ValueError for another number of columns."""
+        X = np.asarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != len(self.mean):
+            raise ValueError(f"this model takes points of {len(self.mean)} features, got an array of shape {X.shape}")
+        scaled: Array = (X - self.mean) / self.deviation
+        return scaled
+
+
+@dataclass
+class Classifier:
+    """An MLP with its scaling, the names of its features and classes, and notes on how it was trained (`about`)."""
+
+    model: MLP
+    scaling: Scaling
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def predict(self, X: Any) -> list[str]:
+        """Return the name of the class of each row of X, in the units of the data."""
+        return [self.classes[index] for index in training.predict(self.model, self.scaling(X))]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class for each row of X, of shape (n, classes); see training.predict_proba."""
+        return training.predict_proba(self.model, self.scaling(X))
+
+    def accuracy(self, X: Any, y: Any) -> float:
+        """Return the share of the rows of X whose class is the one of index y."""
+        return training.accuracy(y, training.predict(self.model, self.scaling(X)))
+
+    def confusion_matrix(self, X: Any, y: Any) -> Array:
+        """Return how often each class (row, by index y) was taken for each class (column)."""
+        return training.confusion_matrix(y, training.predict(self.model, self.scaling(X)), len(self.classes))
+
+    def save(self, path: str | Path) -> Path:
+        """Write this model to a safetensors file, all of it or nothing, and return the path. Raises OSError."""
+        from safetensors.numpy import save
+
+        about = {
+            "format": FORMAT,
+            "version": VERSION,
+            "activations": [layer.neurons[0].activation for layer in self.model.layers],
+            "scaling": {"mean": self.scaling.mean, "deviation": self.scaling.deviation},
+            "features": list(self.features),
+            "classes": list(self.classes),
+            "about": self.about,
+        }
+        tensors = {}
+        for index, layer in enumerate(self.model.layers):
+            tensors[f"layers.{index}.weight"] = np.array([[w.data for w in neuron.w] for neuron in layer.neurons])
+            tensors[f"layers.{index}.bias"] = np.array([neuron.b.data for neuron in layer.neurons])
+        # one key: with several, safetensors writes them in an order that differs from process to process
+        return write_atomically(path, save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Classifier:
+        """Return the model in a file written by `save`. Raises OSError, or ValueError if it holds no such model."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with open(path, "rb"):  # for the system's own word on a missing or unreadable file
+                pass
+            with safe_open(str(path), framework="numpy") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no model file, or is damaged: {error}") from None
+        if FORMAT not in metadata:
+            raise ValueError(f"{path} is a safetensors file, but not of a {FORMAT} model")
+        try:
+            about = json.loads(metadata[FORMAT])
+            if about["version"] > VERSION:
+                raise ValueError(f"its format {about['version']} is newer than {VERSION}: a newer {FORMAT} is needed")
+            return cls._from(about, tensors)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path} cannot be used: {reason}") from None
+
+    @classmethod
+    def _from(cls, about: dict[str, Any], tensors: dict[str, Array]) -> Classifier:
+        activations, classes = _texts(about, "activations"), _texts(about, "classes")
+        features, scaling = _texts(about, "features"), about["scaling"]
+        weights = [tensors.pop(f"layers.{index}.weight") for index in range(len(activations))]
+        biases = [tensors.pop(f"layers.{index}.bias") for index in range(len(activations))]
+        sizes = [len(features), *(len(bias) for bias in biases)]
+        for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            if weight.shape != (sizes[index + 1], sizes[index]) or bias.shape != (sizes[index + 1],):
+                raise ValueError(f"layer {index} has weights of shape {weight.shape} and biases of shape {bias.shape}")
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise ValueError(f"layer {index} holds numbers that are inf or nan")
+        if tensors or unknown(activations) or len(sizes) < 2 or len(classes) != max(2, sizes[-1]):
+            raise ValueError("its layers, activations and classes do not fit each other")
+        mean, deviation = _numbers(scaling["mean"]), _numbers(scaling["deviation"])
+        if not len(mean) == len(deviation) == len(features) or min(deviation) <= 0:
+            raise ValueError("its scaling does not fit its features")
+        model = MLP(sizes[0], sizes[1:], activation=activations)
+        for layer, weight, bias in zip(model.layers, weights, biases, strict=True):
+            for neuron, row, b in zip(layer.neurons, weight.tolist(), bias.tolist(), strict=True):
+                neuron.b.data = b
+                for w, number in zip(neuron.w, row, strict=True):
+                    w.data = number
+        return cls(model, Scaling(mean, deviation), tuple(features), tuple(classes), dict(about["about"]))
+
+
+def unknown(activations: Sequence[str]) -> list[str]:
+    """Return the names among `activations` that no activation has."""
+    return [name for name in activations if name not in ACTIVATIONS]
+
+
+def _texts(about: dict[str, Any], key: str) -> list[str]:
+    texts = about[key]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{key!r} is a list of texts, got {texts!r:.60}")
+    return texts
+
+
+def _numbers(numbers: Any) -> list[float]:
+    if not isinstance(numbers, list) or not np.isfinite(np.array(numbers, dtype=np.float64)).all():
+        raise ValueError(f"scaling is lists of finite numbers, got {numbers!r:.60}")
+    return [float(number) for number in numbers]

@@ -1,0 +1,73 @@
+"""Run the scalar code of a model on many samples at once, without a graph: each number becomes an array of numbers.
+
+A `Column` records like a Value does, so networks and losses take it unchanged. It gives no gradients; it is what
+accuracy, predictions and decision boundaries are computed with.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .engine import Value
+from .ieee import as_float
+from .ops import Op
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Column:
+    """One number for each sample, `data` of shape (n,), and the operations of the table on it."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Any) -> None:
+        self.data: Array = np.asarray(data, dtype=np.float64)
+
+    @staticmethod
+    def apply_op(op: Op, *args: Any) -> Column:
+        """Return op(*args) sample by sample. Each argument is a Column, a Value or a number."""
+        arrays = [arg.data if isinstance(arg, Column | Value) else as_float(arg) for arg in args]
+        with np.errstate(all="ignore"):
+            return Column(_on_arrays(op)(*arrays))
+
+    def __neg__(self) -> Column:
+        return self.apply_op(ops.neg, self)
+
+    def __abs__(self) -> Column:
+        return self.apply_op(ops.abs, self)
+
+    def __repr__(self) -> str:
+        return f"Column({self.data!r})"
+
+
+@cache
+def _on_arrays(op: Op) -> Callable[..., Any]:
+    if op.forward in (operator.add, operator.sub, operator.mul, operator.neg):
+        return op.forward  # Python's operators work on arrays as they are
+    return np.vectorize(op.forward, otypes=[np.float64])
+
+
+def _operator(op: Op, swapped: bool) -> Callable[[Column, Any], Column]:
+    if swapped:
+        return lambda self, other: Column.apply_op(op, other, self)
+    return lambda self, other: Column.apply_op(op, self, other)
+
+
+for _name, _op in (("add", ops.add), ("sub", ops.sub), ("mul", ops.mul), ("truediv", ops.div), ("pow", ops.pow)):
+    setattr(Column, f"__{_name}__", _operator(_op, swapped=False))
+    setattr(Column, f"__r{_name}__", _operator(_op, swapped=True))
+
+
+def scores_of(model: Callable[[Any], Any], X: Any) -> Array:
+    """Return the outputs of `model` for the rows of `X` (n samples by n_in features): an array of shape (n, n_out)."""
+    X = np.asarray(X, dtype=np.float64)
+    out = model([Column(column) for column in X.T])
+    outputs: Sequence[Any] = out if isinstance(out, list | tuple) else [out]
+    constant = np.zeros(len(X))  # an output that does not depend on the input is one number for all
+    return np.stack([constant + getattr(output, "data", output) for output in outputs], axis=1)

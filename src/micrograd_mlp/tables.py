@@ -1,0 +1,134 @@
+"""Points of one's own: labelled numbers from a CSV file, or an error that says in which line and column it is wrong."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Row = tuple[int, list[str]]  # the number of its last line in the file, and its cells
+
+MOST_CLASSES = 100
+
+
+@dataclass(frozen=True)
+class Table:
+    """Labelled points: `X` (n samples by n_in features), `y` (for each its index in `classes`), the names of both."""
+
+    X: Array
+    y: np.ndarray[Any, np.dtype[np.int64]]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+def load_csv(path: str | Path, label: str | int | None = None) -> Table:
+    """Return the labelled points in a CSV file: columns of numbers, and one of labels, which may be text.
+
+    A first line without any number is a header. `label` is the name or the index (from 0, negative from the end) of
+    the column of labels; without it, the last one. Cells are parted by comma, semicolon or tab. Raises ValueError with
+    line and column for whatever is no table of finite numbers, and OSError for what cannot be read.
+    """
+    names, rows = _read(path)
+    place = _place(path, names, len(names) - 1 if label is None else label)
+    if len(names) < 2:
+        raise ValueError(
+            f"{path} has one column; a table of labelled points has at least one of numbers and one of labels"
+        )
+    labels = [_label(path, line, place, names[place], cells[place]) for line, cells in rows]
+    classes = sorted(set(labels), key=_in_order)
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise ValueError(
+            f"{path}, column {place + 1} ({names[place]}): labels of 2 to {MOST_CLASSES} classes are needed, "
+            f"found {len(classes)}: {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
+        )
+    columns = [index for index in range(len(names)) if index != place]
+    y = np.array([classes.index(text) for text in labels], dtype=np.int64)
+    return Table(_numbers(path, names, rows, columns), y, tuple(names[index] for index in columns), tuple(classes))
+
+
+def load_features(path: str | Path, features: Sequence[str]) -> Array:
+    """Return the columns named `features` of a CSV file, in that order, of shape (n, len(features)).
+
+    A file without a header, or whose header names none of them, must have exactly these columns in this order, or one
+    more, the labels, at the end. Raises ValueError with line and column as `load_csv` does.
+    """
+    names, rows = _read(path)
+    if set(features) <= set(names):
+        columns = [names.index(feature) for feature in features]
+    elif len(names) in (len(features), len(features) + 1) and not set(features) & set(names):
+        columns = list(range(len(features)))
+    else:
+        raise ValueError(f"{path}: columns {', '.join(features)} are needed, found {', '.join(names)}")
+    return _numbers(path, names, rows, columns)
+
+
+def _read(path: str | Path) -> tuple[list[str], list[Row]]:
+    """Return the names of the columns (x1, x2, ... without a header) and the rows, all of the same length."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            first = next((line for line in file if line.strip()), "")
+            delimiter = max(",;\t", key=first.count)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+    if not rows:
+        raise ValueError(f"{path} is empty; a line for each point is needed")
+    width = len(rows[0][1])
+    for line, cells in rows:
+        if len(cells) != width:
+            raise ValueError(f"{path}, line {line}: {len(cells)} cells, but line {rows[0][0]} has {width}")
+    if any(_is_number(cell) for cell in rows[0][1]):
+        return [f"x{index + 1}" for index in range(width)], rows
+    if len(rows) == 1:
+        raise ValueError(f"{path} has a header and no points")
+    return [cell.strip() for cell in rows[0][1]], rows[1:]
+
+
+def _place(path: str | Path, names: list[str], label: str | int) -> int:
+    if isinstance(label, str) and label in names:
+        return names.index(label)
+    if isinstance(label, str) and label.lstrip("-").isdecimal():
+        label = int(label)
+    if isinstance(label, int) and -len(names) <= label < len(names):
+        return label % len(names)
+    raise ValueError(f"{path} has no column {label!r}; it has {', '.join(names)} (0 to {len(names) - 1})")
+
+
+def _label(path: str | Path, line: int, place: int, name: str, cell: str) -> str:
+    text = cell.strip()
+    if not text:
+        raise ValueError(f"{path}, line {line}, column {place + 1} ({name}): the label is missing")
+    return f"{float(text):g}" if _is_number(text) else text  # 1, 1.0 and 01 are one class
+
+
+def _in_order(label: str) -> tuple[float, str]:
+    return (float(label), "") if _is_number(label) else (math.inf, label)
+
+
+def _numbers(path: str | Path, names: list[str], rows: list[Row], columns: list[int]) -> Array:
+    for line, cells in rows:
+        for index in columns:
+            if not (_is_number(cells[index]) and math.isfinite(float(cells[index]))):
+                what = repr(cells[index][:40]) if cells[index].strip() else "nothing"
+                raise ValueError(
+                    f"{path}, line {line}, column {index + 1} ({names[index]}): a number is needed, got {what}"
+                )
+    return np.array([[float(cells[index]) for index in columns] for _, cells in rows])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text

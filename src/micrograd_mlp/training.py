@@ -1,0 +1,290 @@
+"""Training: one loop that reads from top to bottom, the history it leaves, and what a trained model predicts."""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from . import losses
+from .anomaly import describe, detect_anomaly, first_non_finite
+from .columns import Column, scores_of
+from .engine import Constant, Value
+from .losses import LOSSES
+from .optim import OPTIMIZERS, SCHEDULES, Optimizer
+
+Array = np.ndarray[Any, np.dtype[Any]]
+SampleLoss = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """How well the model does after `epoch` passes over the data: accuracies are shares of 1; nan without test data."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    test_loss: float
+    test_accuracy: float
+    learning_rate: float
+
+
+Callback = Callable[
+    [Epoch, Any], bool | None
+]  # called after each epoch with the epoch and the model; True ends the run
+COLUMNS = tuple(column.name for column in fields(Epoch))
+
+
+@dataclass
+class History:
+    """The epochs of a run in order; `history.loss` and the other columns of `Epoch` are lists of numbers.
+
+    `reason` says why the run ended: epochs, accuracy, patience, callback, interrupted or diverged; `message` explains.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    reason: str = "epochs"
+    message: str = "all epochs done"
+
+    def __getattr__(self, name: str) -> list[Any]:
+        if name in COLUMNS:
+            return [getattr(epoch, name) for epoch in self.epochs]
+        raise AttributeError(f"a History has the columns {', '.join(COLUMNS)}; no {name!r}")
+
+    def to_csv(self) -> str:
+        """Return the history as CSV text: a header, then one line an epoch."""
+        rows = [COLUMNS, *([repr(getattr(epoch, name)) for name in COLUMNS] for epoch in self.epochs)]
+        return "".join(",".join(row) + "\n" for row in rows)
+
+
+def fit(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    X_test: Any = None,
+    y_test: Any = None,
+    loss: str | SampleLoss = "cross_entropy",
+    optimizer: str | Optimizer = "adam",
+    lr: float = 0.05,
+    schedule: str = "constant",
+    l1: float = 0.0,
+    l2: float = 0.0,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    seed: int = 0,
+    stop_accuracy: float | None = None,
+    patience: int | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> History:
+    """Train `model` in place on X (n samples by n_in) with classes y (integers from 0), and return the history.
+
+    The model gives one score for two classes, or one score for each class. `loss` is a name in `LOSSES` or a function
+    of the scores and the target of one sample; `l1` and `l2` weigh the penalties on all parameters. Batches of
+    `batch_size` (all samples, if None) come in an order that `seed` sets. `optimizer` may be an Optimizer, then `lr`
+    and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches `stop_accuracy`; when the loss
+    has not fallen for `patience` epochs, after which the best weights return (both on the test points, where given);
+    when a callback returns True; at Ctrl-C; or when a loss or a gradient is inf or nan. In the last two cases the last
+    good weights stay, and `History.message` says which Value it was. Raises ValueError for what does not fit.
+    """
+    X, y = _checked(model, X, y, loss)
+    tested = X_test is not None
+    X_test, y_test = _checked(model, X_test, y_test, loss) if tested else (X[:0], y[:0])
+    sample_loss = _choice(loss, LOSSES, "loss") if isinstance(loss, str) else loss
+    for name, number in (("epochs", epochs), ("batch_size", batch_size or len(X)), ("patience", patience or 1)):
+        if number < 1:
+            raise ValueError(f"{name} is at least 1, got {number}")
+    batch_size = min(batch_size or len(X), len(X))
+    parameters: list[Value] = model.parameters()
+    if isinstance(optimizer, str):
+        course = _choice(schedule, SCHEDULES, "schedule")(epochs * math.ceil(len(X) / batch_size))
+        rule: Optimizer = _choice(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=course)
+    else:
+        rule = optimizer
+    samples, targets, rng = [[Constant(x) for x in row] for row in X.tolist()], y.tolist(), random.Random(seed)
+    history, good, best, best_epoch = History(), _weights(parameters), (math.inf, _weights(parameters)), 0
+    try:
+        for epoch in range(1, epochs + 1):
+            with paused_collector():
+                for batch in _batches(len(X), batch_size, rng):
+                    objective = losses.mean(sample_loss(model(samples[i]), targets[i]) for i in batch)
+                    objective = _with_penalties(objective, parameters, l1, l2)
+                    rule.zero_grad()
+                    if problem := _backward_or_problem(objective, parameters):
+                        history.reason, history.message = "diverged", f"diverged in epoch {epoch}: {problem}"
+                        _restore(parameters, good)
+                        return history
+                    good = _weights(parameters)
+                    rule.step()
+            train, test = evaluate(model, X, y, sample_loss), evaluate(model, X_test, y_test, sample_loss)
+            rate = rule.lr * rule.schedule(rule.steps - 1)
+            history.epochs.append(Epoch(epoch, *train, *test, rate))
+            watched_loss, watched_accuracy = test if tested else train
+            if watched_loss < best[0]:
+                best, best_epoch = (watched_loss, _weights(parameters)), epoch
+            ended = [callback(history.epochs[-1], model) for callback in callbacks]  # each is called
+            if any(ended):
+                history.reason, history.message = "callback", f"a callback ended the run after epoch {epoch}"
+            elif stop_accuracy is not None and watched_accuracy >= stop_accuracy:
+                history.reason, history.message = (
+                    "accuracy",
+                    f"accuracy {watched_accuracy:.2%} reached in epoch {epoch}",
+                )
+            elif patience is not None and epoch - best_epoch >= patience:
+                history.reason, history.message = (
+                    "patience",
+                    f"loss lowest in epoch {best_epoch}, weights taken from there",
+                )
+            else:
+                continue
+            break
+    except KeyboardInterrupt:
+        history.reason, history.message = "interrupted", f"interrupted in epoch {len(history.epochs) + 1}"
+        _restore(parameters, good)
+    if patience is not None and history.reason in ("patience", "epochs"):
+        _restore(parameters, best[1])
+    return history
+
+
+def evaluate(model: Any, X: Array, y: Array, sample_loss: SampleLoss) -> tuple[float, float]:
+    """Return the mean loss and the accuracy (share of 1) on X and y; two nans if there are no samples."""
+    if len(X) == 0:
+        return math.nan, math.nan
+    scores = scores_of(model, X)
+    columns = [Column(column) for column in scores.T]
+    each = sample_loss(columns if len(columns) > 1 else columns[0], Column(y))
+    right = _classes(scores) == y if np.issubdtype(y.dtype, np.integer) else math.nan
+    return float(np.mean(each.data)), float(np.mean(right))
+
+
+def predict(model: Any, X: Any) -> Array:
+    """Return the class of each row of X (n by n_in): an array of n integers from 0."""
+    return _classes(scores_of(model, X))
+
+
+def predict_proba(model: Any, X: Any) -> Array:
+    """Return the probability of each class for each row of X: shape (n, classes), rows sum to 1.
+
+    It is the sigmoid of one score or the softmax of several: what a model trained on cross-entropy means by them. A
+    model trained on another loss ranks the classes by the same numbers, but they are not calibrated.
+    """
+    scores = scores_of(model, X)
+    if scores.shape[1] == 1:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def accuracy(y: Any, predicted: Any) -> float:
+    """Return the share of `predicted` that equals `y`. Raises ValueError if the lengths differ or are 0."""
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    if y.shape != predicted.shape or y.size == 0:
+        raise ValueError(
+            f"accuracy takes as many predictions as labels, at least one; got {len(predicted)} and {len(y)}"
+        )
+    return float(np.mean(y == predicted))
+
+
+def confusion_matrix(y: Any, predicted: Any, classes: int | None = None) -> Array:
+    """Return how often class i (row) was predicted as class j (column): integers of shape (classes, classes)."""
+    y, predicted = np.asarray(y, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    accuracy(y, predicted)  # for its checks
+    size = classes or int(max(y.max(), predicted.max())) + 1
+    matrix: Array = np.bincount(y * size + predicted, minlength=size * size).reshape(size, size)
+    return matrix
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Within this block, Python's cyclic garbage collector rests; then it is as it was, however the block ends.
+
+    Graphs hold no cycles and are freed without it, but it would search each one many times while it is built.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _checked(model: Any, X: Any, y: Any, loss: str | SampleLoss) -> tuple[Array, Array]:
+    """Return X and y as arrays that fit each other and the model, or raise ValueError."""
+    X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
+    if X.ndim != 2 or y.shape != X.shape[:1] or len(X) == 0:
+        raise ValueError(
+            f"fit takes X of shape (n, n_in) and y of shape (n,), n at least 1; got {X.shape} and {y.shape}"
+        )
+    if not np.isfinite(X).all():
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise ValueError(f"X holds {X[row, column]} in row {row}, column {column}; fit takes finite numbers")
+    if isinstance(loss, str):
+        outputs = model(X[0].tolist())
+        classes = len(outputs) if isinstance(outputs, Sequence) else 2
+        if not np.isin(y, range(classes)).all():
+            found = sorted(set(y.tolist()))
+            raise ValueError(f"this model tells {classes} classes apart, y holds 0 to {classes - 1}; got {found[:5]}")
+        y = y.astype(np.int64)
+    return X, y
+
+
+def _choice(name: str, table: Mapping[str, Any], what: str) -> Any:
+    if name not in table:
+        raise ValueError(f"{what} is one of {', '.join(table)}; got {name!r}")
+    return table[name]
+
+
+def _batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
+    """Yield the indices of all samples in batches; shuffled, unless one batch holds them all."""
+    order = list(range(n))
+    if size < n:
+        rng.shuffle(order)
+    for start in range(0, n, size):
+        yield order[start : start + size]
+
+
+def _with_penalties(objective: Value, parameters: list[Value], l1: float, l2: float) -> Value:
+    if l1:
+        objective = objective + l1 * losses.l1(parameters)
+    if l2:
+        objective = objective + l2 * losses.l2(parameters)
+    return objective
+
+
+def _backward_or_problem(objective: Value, parameters: list[Value]) -> str:
+    """Fill in the gradients and return ""; if the objective or one of them is not finite, say where it became so."""
+    if bad := first_non_finite(objective) if not math.isfinite(objective.data) else None:
+        return describe(bad)
+    objective.backward()
+    if all(math.isfinite(parameter.grad) for parameter in parameters):
+        return ""
+    for parameter in parameters:
+        parameter.grad = 0
+    try:
+        with detect_anomaly():
+            objective.backward()
+    except FloatingPointError as error:
+        return str(error)
+    return "a gradient is inf or nan"
+
+
+def _classes(scores: Array) -> Array:
+    chosen: Array = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+    return chosen
+
+
+def _weights(parameters: list[Value]) -> list[float]:
+    return [parameter.data for parameter in parameters]
+
+
+def _restore(parameters: list[Value], weights: list[float]) -> None:
+    for parameter, weight in zip(parameters, weights, strict=True):
+        parameter.data = weight
