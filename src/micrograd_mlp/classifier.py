@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ class Classifier:
         for index, layer in enumerate(self.model.layers):
             tensors[f"layers.{index}.weight"] = np.array([[w.data for w in neuron.w] for neuron in layer.neurons])
             tensors[f"layers.{index}.bias"] = np.array([neuron.b.data for neuron in layer.neurons])
+        about["checksum"] = _checksum(about, tensors)
         # one key: with several, safetensors writes them in an order that differs from process to process
         return write_atomically(path, save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)}))
 
@@ -108,6 +109,8 @@ class Classifier:
             about = json.loads(metadata[FORMAT])
             if about["version"] > VERSION:
                 raise ValueError(f"its format {about['version']} is newer than {VERSION}: a newer {FORMAT} is needed")
+            if about.pop("checksum") != _checksum(about, tensors):
+                raise ValueError("it is damaged: its checksum does not fit its content")
             return cls._from(about, tensors)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -125,7 +128,7 @@ class Classifier:
                 raise ValueError(f"layer {index} has weights of shape {weight.shape} and biases of shape {bias.shape}")
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise ValueError(f"layer {index} holds numbers that are inf or nan")
-        if tensors or unknown(activations) or len(sizes) < 2 or len(classes) != max(2, sizes[-1]):
+        if tensors or not set(activations) <= set(ACTIVATIONS) or len(sizes) < 2 or len(classes) != max(2, sizes[-1]):
             raise ValueError("its layers, activations and classes do not fit each other")
         mean, deviation = _numbers(scaling["mean"]), _numbers(scaling["deviation"])
         if not len(mean) == len(deviation) == len(features) or min(deviation) <= 0:
@@ -139,9 +142,12 @@ class Classifier:
         return cls(model, Scaling(mean, deviation), tuple(features), tuple(classes), dict(about["about"]))
 
 
-def unknown(activations: Sequence[str]) -> list[str]:
-    """Return the names among `activations` that no activation has."""
-    return [name for name in activations if name not in ACTIVATIONS]
+def _checksum(about: dict[str, Any], tensors: dict[str, Array]) -> str:
+    """Return the SHA-256 of a model's description and numbers, in hexadecimal."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode() + tensors[name].tobytes())
+    return digest.hexdigest()
 
 
 def _texts(about: dict[str, Any], key: str) -> list[str]:

@@ -116,7 +116,7 @@ class Layer(Module):
 
     def __call__(self, x: Any) -> Any:
         """Return the list of outputs, or as in micrograd the only one; a single number or Value is one input."""
-        x = [x] if isinstance(x, Value) or (hasattr(x, "__float__") and not hasattr(x, "__len__")) else x
+        x = x if hasattr(x, "__len__") else [x]
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
