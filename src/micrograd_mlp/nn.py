@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -100,7 +101,7 @@ class Neuron(Module):
         """Return the output for `x`, a sequence of `nin` numbers or Values; ValueError for another length."""
         if len(x) != len(self.w):
             raise ValueError(f"{self!r} takes {len(self.w)} inputs, got {len(x)}: {x!r}")
-        return ACTIVATIONS[self.activation][0](sum((wi * xi for wi, xi in zip(self.w, x, strict=True)), self.b))
+        return ACTIVATIONS[self.activation][0](sum(map(operator.mul, self.w, x), self.b))
 
     def __repr__(self) -> str:
         return f"{ACTIVATIONS[self.activation][1]}Neuron({len(self.w)})"

@@ -108,15 +108,19 @@ def fit(
     else:
         rule = optimizer
     samples, targets, rng = [[Constant(x) for x in row] for row in X.tolist()], y.tolist(), random.Random(seed)
+
+    def objective(batch: Sequence[int]) -> Value:
+        value: Value = losses.mean(sample_loss(model(samples[i]), targets[i]) for i in batch)
+        value = value + l1 * losses.l1(parameters) if l1 else value
+        return value + l2 * losses.l2(parameters) if l2 else value
+
     history, good, best, best_epoch = History(), _weights(parameters), (math.inf, _weights(parameters)), 0
     try:
         for epoch in range(1, epochs + 1):
             with paused_collector():
                 for batch in _batches(len(X), batch_size, rng):
-                    objective = losses.mean(sample_loss(model(samples[i]), targets[i]) for i in batch)
-                    objective = _with_penalties(objective, parameters, l1, l2)
                     rule.zero_grad()
-                    if problem := _backward_or_problem(objective, parameters):
+                    if problem := _backward_or_problem(objective(batch), parameters):
                         history.reason, history.message = "diverged", f"diverged in epoch {epoch}: {problem}"
                         _restore(parameters, good)
                         return history
@@ -249,14 +253,6 @@ def _batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
         rng.shuffle(order)
     for start in range(0, n, size):
         yield order[start : start + size]
-
-
-def _with_penalties(objective: Value, parameters: list[Value], l1: float, l2: float) -> Value:
-    if l1:
-        objective = objective + l1 * losses.l1(parameters)
-    if l2:
-        objective = objective + l2 * losses.l2(parameters)
-    return objective
 
 
 def _backward_or_problem(objective: Value, parameters: list[Value]) -> str:
