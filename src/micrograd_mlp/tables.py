@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,9 @@ def load_features(path: str | Path, features: Sequence[str]) -> Array:
     more, the labels, at the end. Raises ValueError with line and column as `load_csv` does.
     """
     names, rows = _read(path)
-    if set(features) <= set(names):
+    if len(names) == len(features) and names == [f"x{index + 1}" for index in range(len(names))]:  # there is no header
+        columns = list(range(len(names)))
+    elif set(features) <= set(names):
         columns = [names.index(feature) for feature in features]
     elif len(names) in (len(features), len(features) + 1) and not set(features) & set(names):
         columns = list(range(len(features)))
@@ -69,16 +73,15 @@ def load_features(path: str | Path, features: Sequence[str]) -> Array:
 
 
 def _read(path: str | Path) -> tuple[list[str], list[Row]]:
-    """Return the names of the columns (x1, x2, ... without a header) and the rows, all of the same length."""
+    """Return the names of the columns (x1, x2, ... where a header gives none) and the rows, all of the same length."""
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            first = next((line for line in file if line.strip()), "")
-            delimiter = max(",;\t", key=first.count)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(";\t,", key=first.count), strict=True)
+    try:
+        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
     if not rows:
@@ -87,17 +90,24 @@ def _read(path: str | Path) -> tuple[list[str], list[Row]]:
     for line, cells in rows:
         if len(cells) != width:
             raise ValueError(f"{path}, line {line}: {len(cells)} cells, but line {rows[0][0]} has {width}")
+    numbered = [f"x{index + 1}" for index in range(width)]
     if any(_is_number(cell) for cell in rows[0][1]):
-        return [f"x{index + 1}" for index in range(width)], rows
+        return numbered, rows
     if len(rows) == 1:
         raise ValueError(f"{path} has a header and no points")
-    return [cell.strip() for cell in rows[0][1]], rows[1:]
+    names = [cell.strip() or number for cell, number in zip(rows[0][1], numbered, strict=True)]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(
+                f"{path}, line {rows[0][0]}, column {index + 1}: {name!r} is the name of a column before it"
+            )
+    return names, rows[1:]
 
 
 def _place(path: str | Path, names: list[str], label: str | int) -> int:
     if isinstance(label, str) and label in names:
         return names.index(label)
-    if isinstance(label, str) and label.lstrip("-").isdecimal():
+    with suppress(ValueError):
         label = int(label)
     if isinstance(label, int) and -len(names) <= label < len(names):
         return label % len(names)
@@ -108,11 +118,13 @@ def _label(path: str | Path, line: int, place: int, name: str, cell: str) -> str
     text = cell.strip()
     if not text:
         raise ValueError(f"{path}, line {line}, column {place + 1} ({name}): the label is missing")
-    return f"{float(text):g}" if _is_number(text) else text  # 1, 1.0 and 01 are one class
+    if _is_number(text) and abs(float(text)) < 2**53:  # 1, 1.0 and 01 are one class
+        return str(float(text) + 0.0).removesuffix(".0")
+    return text
 
 
 def _in_order(label: str) -> tuple[float, str]:
-    return (float(label), "") if _is_number(label) else (math.inf, label)
+    return (float(label) if _is_number(label) and math.isfinite(float(label)) else math.inf, label)
 
 
 def _numbers(path: str | Path, names: list[str], rows: list[Row], columns: list[int]) -> Array:

@@ -1,0 +1,419 @@
+"""The command line: `micrograd-mlp train | predict | draw | datasets | info`.
+
+What a user can get wrong ends with one sentence and exit code 2. Only click is loaded here, so that --help is quick;
+every command loads what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .options import PROBLEMS, Options, read_toml
+
+if TYPE_CHECKING:
+    from .experiment import Run
+    from .training import Epoch
+
+Rows = Sequence[tuple[str, ...]]
+
+BAD_USE, DIVERGED, INTERRUPTED = 2, 1, 130
+
+
+class Program(click.Group):
+    """A group of commands that ends with one sentence, and no traceback, for whatever a user can get wrong."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command and exit with its code."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
+        try:
+            code = super().main(*args, **(extra | {"standalone_mode": False})) or 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            code = BAD_USE
+            click.echo(error.format_message(), err=True)
+        except click.Abort:
+            code = INTERRUPTED
+            tell("interrupted; nothing was written")
+        except click.ClickException as error:
+            code = BAD_USE
+            tell(f"Error: {error.format_message()}")
+        except OSError as error:
+            code = BAD_USE
+            tell(f"Error: {error.filename}: {error.strerror}" if error.filename else f"Error: {error}")
+        except ValueError as error:
+            code = BAD_USE
+            tell(f"Error: {error}")
+        sys.exit(code)
+
+
+def tell(message: str) -> None:
+    """Print one line where errors go."""
+    click.echo(plain(message), err=True)
+
+
+def plain(text: str) -> str:
+    r"""Return `text` on one line, without a character that a terminal obeys: names in files may hold any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str) -> None:
+    """Print `text` with a new line. Where nobody reads on, as behind `| head`, the command goes on in silence."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  micrograd-mlp {line}" for line in lines)
+
+
+@click.group(
+    cls=Program,
+    epilog=_examples(
+        "train moons",
+        "train own.csv --label species --hidden 16,16",
+        "predict runs/moons/model.safetensors new.csv",
+        'draw "relu(2*x + y**2)" x=1.5 y=-2',
+        "datasets",
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="micrograd-mlp")
+def main() -> None:
+    """Train small neural networks one number at a time, and see every number in them."""
+
+
+def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` an option for each of Options but the problem; they come as text and are checked there."""
+    for each in reversed(fields(Options)):
+        if each.name != "problem":
+            meaning, default = each.metadata["meaning"], each.default
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
+            help_text = meaning if default is None else f"{meaning} [default: {shown}]"
+            name = "--" + each.name.replace("_", "-")
+            command = click.option(name, each.name, metavar="VALUE", help=help_text)(command)
+    return command
+
+
+@main.command(
+    epilog=_examples(
+        "train moons",
+        "train spirals --hidden 24,24 --activation sin --epochs 80",
+        "train circles --loss bce --optimizer adam --stop-accuracy 0.99",
+        "train own.csv --label species --out runs/species",
+        "train --config run.toml --seed 7",
+    )
+)
+@click.argument("problem", required=False, metavar="[PROBLEM|FILE.csv]")
+@_options_of_a_run
+@click.option("--config", metavar="FILE.toml", help="take options from a file; those given here come first")
+def train(problem: str | None, config: str | None, **given: str | None) -> int:
+    """Train a network on a problem or on the points in a CSV file.
+
+    Problems are listed by `datasets`. Writes the model, its history and pictures of both into a folder. Ctrl-C ends the
+    run and keeps what was learned.
+    """
+    chosen = {name: value for name, value in ({"problem": problem} | given).items() if value is not None}
+    options = Options.of((read_toml(config) if config else {}) | chosen)
+    from . import experiment
+
+    start = experiment.prepare(options)
+    say(plain(f"{options.problem}: {experiment.describe_network(start.classifier)}"))
+    if len(start.points.y_test):
+        say("Loss and accuracy: on the points it learns from | on those held out.")
+    with _Progress(start.options.epochs or 0) as progress:
+        done = experiment.learn(start, [progress])
+    return _finish(done)
+
+
+def _finish(done: Run) -> int:
+    """Tell what came of a run, write its files, and return the exit code."""
+    from . import experiment
+
+    code = {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(done.history.reason, 0)
+    advice = "; a smaller --lr may help" if code == DIVERGED else ""
+    if code and not done.learned:
+        tell(f"{done.history.message}; nothing was learned yet, so nothing was written{advice}")
+        return code
+    kept = False
+    try:
+        for each in experiment.write(done):
+            if not kept:  # the model, which comes first
+                kept = True
+                _summarise(done)
+                say("Ctrl-C again leaves out the pictures." if code == INTERRUPTED else "Files:")
+            say(plain(str(each.path) if each.path else f"({each.note})"))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code:
+        ended = done.history.message if done.history.reason in ("diverged", "interrupted") else "interrupted"
+        what = "what was learned until then is in" if kept else "nothing was written into"
+        tell(f"{ended}; {what} {done.folder}{advice}")
+    return code
+
+
+def _summarise(done: Run) -> None:
+    from . import experiment
+
+    found = experiment.scores(done)
+    table(("", "accuracy", "loss"), [(f"points {k}", f"{v.accuracy:.2%}", f"{v.loss:.4g}") for k, v in found.items()])
+    classes = done.classifier.classes
+    if len(classes) <= 10:
+        counts = experiment.confusion(done).tolist()
+        rows = [(name, *map(str, row)) for name, row in zip(classes, counts, strict=True)]
+        table((f"class ({list(found)[-1]})", *(f"taken for {name}" for name in classes)), rows)
+    table((), experiment.summary(done))
+
+
+class _Progress:
+    """A callback for `fit`: a live bar where a terminal is, else a line at every tenth of the epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stdout.isatty():
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+            self.bar = Progress(TextColumn("epoch"), *columns, TextColumn("{task.description}"))
+            self.bar.start()
+            self.bar.add_task("", total=self.epochs)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def __call__(self, epoch: Epoch, model: Any) -> None:
+        loss, accuracy = f"{epoch.loss:.3f}", f"{epoch.accuracy:.1%}"
+        if epoch.test_loss == epoch.test_loss:  # there are points held out
+            loss, accuracy = f"{loss} | {epoch.test_loss:.3f}", f"{accuracy} | {epoch.test_accuracy:.1%}"
+        told = f"loss {loss}, accuracy {accuracy}"
+        if self.bar:
+            self.bar.update(self.bar.task_ids[0], completed=epoch.epoch, description=told)
+        elif epoch.epoch == 1 or epoch.epoch * 10 // self.epochs > (epoch.epoch - 1) * 10 // self.epochs:
+            say(f"epoch {epoch.epoch}/{self.epochs}: {told}")
+
+
+def table(header: Sequence[str], rows: Rows) -> None:
+    """Print a table; the first column names what stands in the others."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(show_header=bool(header))
+    for index, name in enumerate(header or rows[0]):
+        numbers = index > 0 and all(row[index][:1] in "-0123456789" for row in rows)
+        drawn.add_column(Text(plain(name)), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(plain(cell)) for cell in row))
+    console = Console()
+    with console.capture() as capture:
+        console.print(drawn)
+    say(capture.get().rstrip("\n"))
+
+
+@main.command(
+    epilog=_examples(
+        "predict runs/moons/model.safetensors new.csv",
+        "predict runs/moons/model.safetensors new.csv --out classes.csv",
+    )
+)
+@click.argument("model")
+@click.argument("file", metavar="FILE.csv")
+@click.option("--out", metavar="FILE", help="write to this file [default: the terminal]")
+def predict(model: str, file: str, out: str | None) -> None:
+    """Print the class of each row of a CSV file.
+
+    It comes as CSV, with how probable each class is. Columns are found by the names in the header; without a header, by
+    their order.
+    """
+    import csv
+    import io
+
+    from .classifier import Classifier
+    from .files import refuse_same, write_atomically
+    from .tables import load_features
+
+    classifier = Classifier.load(model)
+    if out:
+        refuse_same(out, (model, file))
+    X = load_features(file, classifier.features)
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["class", *(f"p({name})" for name in classifier.classes)])
+    for name, shares in zip(classifier.predict(X), classifier.predict_proba(X), strict=True):
+        lines.writerow([name, *(f"{share:.6g}" for share in shares)])
+    if out:
+        say(plain(str(write_atomically(out, text.getvalue()))))
+    elif sys.stdout.isatty():
+        say("\n".join(map(plain, text.getvalue().splitlines())))
+    else:
+        say(text.getvalue().rstrip("\n"))
+
+
+@main.command(
+    epilog=_examples(
+        'draw "relu(2*x + y**2)" x=1.5 y=-2 --out graph.svg',
+        'draw "tanh(w1*x1 + w2*x2 + b)" x1=2 x2=0 w1=-3 w2=1 b=6.9 --edges',
+        "draw runs/moons/model.safetensors --at 0.5,-0.2 --out network.png",
+    )
+)
+@click.argument("what", metavar="EXPRESSION|MODEL")
+@click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
+@click.option("--at", metavar="NUMBERS", help="for a model: the point, as 0.5,-0.2 [default: the mean of its points]")
+@click.option("--out", default="graph.svg", show_default=True, metavar="FILE", help=".svg, .png, .pdf or .dot")
+@click.option("--level", metavar="LEVEL", help="scalar, neuron, layer or depth [default: what can be read]")
+@click.option("--edges", is_flag=True, help="write the derivative along each edge")
+def draw(what: str, numbers: tuple[str, ...], at: str | None, out: str, level: str | None, edges: bool) -> None:
+    """Draw how an expression or a model is computed.
+
+    Every value is shown, and every gradient. A model is drawn at a point.
+    """
+    from .drawing import RenderError
+
+    if what.endswith(".safetensors") or os.path.isfile(what):
+        drawing = _drawn_model(what, numbers, at, level, edges)
+    else:
+        drawing = _drawn_expression(what, numbers, at, level, edges)
+    try:
+        say(plain(str(drawing.save(out))))
+    except RenderError as error:
+        raise ValueError(f"{error} Here that is --out graph.dot") from None
+    if drawing.note:
+        say(plain(f"({drawing.note})"))
+
+
+def _drawn_expression(text: str, numbers: Sequence[str], at: str | None, level: str | None, edges: bool) -> Any:
+    from .drawing import draw as draw_value
+    from .expressions import evaluate
+
+    if at is not None:
+        raise ValueError("--at is for models; an expression takes its numbers by name, as x=1.5")
+    value = evaluate(text, _named(numbers))
+    value.backward()
+    return draw_value(value, level=level, edges=edges, title=text)
+
+
+def _named(numbers: Sequence[str]) -> dict[str, float]:
+    named: dict[str, float] = {}
+    for text in numbers:
+        name, _, number = text.partition("=")
+        if not number or name in named:
+            raise ValueError(f"each name is given one number, as x=1.5; got {' '.join(numbers)!r}")
+        named[name.strip()] = _number(number, f"{name} takes a number, as {name}=1.5")
+    return named
+
+
+def _drawn_model(path: str, numbers: Sequence[str], at: str | None, level: str | None, edges: bool) -> Any:
+    from .classifier import Classifier
+    from .experiment import draw_at
+
+    if numbers:
+        raise ValueError(f"a model takes its point as --at 0.5,-0.2; got {' '.join(numbers)!r}")
+    classifier = Classifier.load(path)
+    texts = at.split(",") if at else [str(mean) for mean in classifier.scaling.mean]
+    wants = f"--at takes {len(classifier.features)} numbers: {', '.join(classifier.features)}"
+    if len(texts) != len(classifier.features):
+        raise ValueError(f"{wants}; got {at!r}")
+    return draw_at(classifier, [_number(text, wants) for text in texts], level, edges)
+
+
+def _number(text: str, wants: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise ValueError(f"{wants}; got {text!r}")
+    return number
+
+
+@main.command(
+    epilog=_examples(
+        "datasets",
+        "datasets moons --out moons.png --noise 0.2",
+        "datasets spirals --csv spirals.csv --samples 1000",
+    )
+)
+@click.argument("problem", required=False)
+@click.option("--samples", metavar="N", help="how many points [default: by problem]")
+@click.option("--noise", metavar="X", help="standard deviation of the jitter [default: by problem]")
+@click.option("--seed", metavar="N", help="[default: 0]")
+@click.option("--out", metavar="FILE", help="draw the points: .png, .svg or .pdf")
+@click.option("--csv", metavar="FILE", help="write the points as CSV")
+def datasets(problem: str | None, out: str | None, csv: str | None, **given: str | None) -> None:
+    """List the problems, or preview one as a picture or CSV."""
+    from .datasets import PROBLEMS as FUNCTIONS
+    from .experiment import load
+    from .files import write_atomically
+    from .names import refuse_unknown
+
+    if problem is None:
+        return table(("problem", "points"), [(name, _first_line(function)) for name, function in FUNCTIONS.items()])
+    refuse_unknown(problem, PROBLEMS, "problem")
+    options = Options.of({"problem": problem} | {name: value for name, value in given.items() if value is not None})
+    points = load(options)
+    if out:
+        from .drawing.plots import plot_data, save_figure
+
+        say(plain(str(save_figure(plot_data(points.X, points.y, features=points.features), out))))
+    if csv:
+        rows = ["x1,x2,class", *(f"{x1!r},{x2!r},{k}" for (x1, x2), k in zip(points.X.tolist(), points.y, strict=True))]
+        say(plain(str(write_atomically(csv, "\n".join(rows) + "\n"))))
+    if not (out or csv):
+        say(_first_line(FUNCTIONS[problem]))
+        table(("option", "default here"), [(name, str(value)) for name, value in PROBLEMS[problem].items()])
+    return None
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    return (function.__doc__ or "").partition("\n")[0].removeprefix("Return ")
+
+
+@main.command(
+    epilog=_examples(
+        "info runs/moons/model.safetensors",
+    )
+)
+@click.argument("model")
+def info(model: str) -> None:
+    """Tell what is in a model file.
+
+    That is its network, features, classes, scaling, and how it was trained.
+    """
+    from .classifier import Classifier
+    from .experiment import describe_network
+
+    classifier = Classifier.load(model)
+    table((), [("network", describe_network(classifier)), ("classes", ", ".join(classifier.classes))])
+    scaling = zip(classifier.features, classifier.scaling.mean, classifier.scaling.deviation, strict=True)
+    table(("feature", "mean", "deviation"), [(name, f"{mean:.6g}", f"{spread:.6g}") for name, mean, spread in scaling])
+    if classifier.about:
+        table(("how it was trained", ""), _flat(classifier.about))
+
+
+def _flat(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return rows of (name, value), those of a dictionary within it after its name."""
+    rows: list[tuple[str, str]] = []
+    for name, value in about.items():
+        if isinstance(value, dict):
+            rows += [(f"{name}: {inner}", _listed(each)) for inner, each in value.items()]
+        else:
+            rows.append((name, _listed(value)))
+    return rows
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

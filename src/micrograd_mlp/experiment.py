@@ -1,0 +1,347 @@
+"""A training run from its options to its files, without a terminal: load, split, scale, build, fit, write.
+
+`run(Options.of({"problem": "moons"}))` is the whole of it. The command line takes the same three steps, `prepare`,
+`learn` and `write`, to talk in between.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__, datasets
+from .classifier import Classifier, Scaling
+from .engine import Value
+from .files import refuse_same, write_atomically
+from .losses import LOSSES
+from .names import refuse_unknown
+from .nn import MLP
+from .options import PROBLEMS, Options
+from .tables import Table, load_csv
+from .training import Callback, History, evaluate, fit
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_PARAMETERS = 100_000
+SHOWN_POINTS = 16_000  # a file's points are gone through until the network has seen about so many
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points to learn from (X, y) and held out from learning (X_test, y_test), in the units of the data."""
+
+    X: Array
+    y: Array
+    X_test: Array
+    y_test: Array
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run starts from; and after `learn`, what came of it: `classifier` is trained, `history` says how."""
+
+    options: Options
+    points: Points
+    classifier: Classifier
+    history: History
+    snapshots: Any = None  # the BoundaryFrames of a run in the plane
+    seconds: float = 0.0
+
+    @property
+    def folder(self) -> Path:
+        """Where the files go."""
+        return Path(self.options.out or "")
+
+    @property
+    def learned(self) -> bool:
+        """Whether any weight has changed: if not, there is nothing to write."""
+        return self.classifier.model.state_dict() != _network(self.options, self.classifier).state_dict()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file of a run, its `note` what it shows; or, where `path` is None, why there is none."""
+
+    path: Path | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean loss and the accuracy (share of 1) on some points."""
+
+    loss: float
+    accuracy: float
+
+
+def run(options: Options, callbacks: Iterable[Callback] = ()) -> tuple[Run, list[Written]]:
+    """Train as `options` say, write the files of the run, and return both. Raises ValueError and OSError."""
+    done = learn(prepare(options), callbacks)
+    return done, list(write(done)) if done.learned else []
+
+
+def prepare(options: Options) -> Run:
+    """Return the run before its first step. Raises ValueError or OSError for points or a folder that cannot serve."""
+    table = load(options)
+    points = split(table, options.test_share, options.seed)
+    options = replace(options, epochs=options.epochs or _epochs(len(points.y)))
+    with np.errstate(all="ignore"):
+        scaling = Scaling.of(points.X)
+        held_out = scaling(points.X_test)
+    if not (np.isfinite([scaling.mean, scaling.deviation]).all() and np.isfinite(held_out).all()):
+        raise ValueError(f"{options.problem} holds numbers too far from each other to be standardised")
+    empty = Classifier(MLP(1, [1]), scaling, table.features, table.classes)
+    classifier = Classifier(_network(options, empty), scaling, table.features, table.classes)
+    _claim(Path(options.out or ""), options.problem)
+    return Run(options, points, classifier, History())
+
+
+def load(options: Options) -> Table:
+    """Return the labelled points that `options` ask for: of a problem, or from a CSV file."""
+    if options.is_file:
+        if not (Path(options.problem).suffix or Path(options.problem).exists()):
+            refuse_unknown(options.problem, PROBLEMS, "problem or file")
+        return load_csv(options.problem, options.label)
+    chosen = {"n": options.samples, "noise": options.noise, "seed": options.seed}
+    X, y = datasets.PROBLEMS[options.problem](**{name: value for name, value in chosen.items() if value is not None})
+    return Table(X, y, ("x1", "x2"), tuple(map(str, range(int(y.max()) + 1))))
+
+
+def split(table: Table, share: float, seed: int) -> Points:
+    """Return the points of `table`, a `share` of them held out: of each class alike, where there are enough of each."""
+    from sklearn.model_selection import train_test_split
+
+    held_out = int(np.ceil(share * len(table.y)))
+    if not held_out:
+        return Points(table.X, table.y, table.X[:0], table.y[:0])
+    left = len(table.y) - held_out
+    if left < 1:
+        raise ValueError(f"test-share {share:g} of {len(table.y)} points leaves none to learn from")
+    enough = min(held_out, left) >= len(table.classes) and np.bincount(table.y).min() >= 2
+    X, X_test, y, y_test = train_test_split(
+        table.X, table.y, test_size=held_out, random_state=seed, stratify=table.y if enough else None
+    )
+    return Points(X, y, X_test, y_test)
+
+
+def learn(start: Run, callbacks: Iterable[Callback] = ()) -> Run:
+    """Train the network of `start`, and return the run with its history. Ctrl-C ends it early and in order."""
+    from .drawing.plots import BoundaryFrames
+
+    options, classifier, points, snapshots = start.options, start.classifier, start.points, BoundaryFrames()
+    tested = len(points.y_test) > 0
+    begun = time.perf_counter()
+    history = fit(
+        classifier.model,
+        classifier.scaling(points.X),
+        points.y,
+        X_test=classifier.scaling(points.X_test) if tested else None,
+        y_test=points.y_test if tested else None,
+        batch_size=options.batch or None,
+        callbacks=[snapshots, *callbacks],
+        **{name: getattr(options, name) for name in _FIT},
+    )
+    done = replace(start, history=history, snapshots=snapshots, seconds=time.perf_counter() - begun)
+    classifier.about.update(_about(done))
+    return done
+
+
+_FIT = ("loss", "optimizer", "lr", "schedule", "l1", "l2", "epochs", "seed", "stop_accuracy", "patience")
+
+
+def scores(done: Run) -> dict[str, Score]:
+    """Return how well the network does on the points that it learned from and on those held out, if there are any."""
+    points, loss = done.points, LOSSES[done.options.loss]
+    sets = {"learned from": (points.X, points.y), "held out": (points.X_test, points.y_test)}
+    network, scaling = done.classifier.model, done.classifier.scaling
+    return {name: Score(*evaluate(network, scaling(X), y, loss)) for name, (X, y) in sets.items() if len(y)}
+
+
+def confusion(done: Run) -> Array:
+    """Return the confusion matrix on the points held out; if there are none, on those learned from."""
+    points = done.points
+    X, y = (points.X_test, points.y_test) if len(points.y_test) else (points.X, points.y)
+    return done.classifier.confusion_matrix(X, y)
+
+
+def summary(done: Run) -> list[tuple[str, str]]:
+    """Return rows of (name, value) that say what was done and how it ended; how well, is in `scores`."""
+    options, points, epochs = done.options, done.points, len(done.history.epochs)
+    penalties = "".join(f", {name} {weight:g}" for name in ("l1", "l2") if (weight := getattr(options, name)))
+    batch = f"batches of {options.batch}" if options.batch else "all points a step"
+    return [
+        ("points", f"{options.problem}: {len(points.y):,} to learn from, {len(points.y_test):,} held out"),
+        ("network", describe_network(done.classifier)),
+        ("training", f"{options.loss}, {options.optimizer}, lr {options.lr:g} {options.schedule}, {batch}{penalties}"),
+        ("epochs", f"{epochs} of {options.epochs}: {done.history.message}"),
+        ("seed", str(options.seed)),
+        ("seconds", f"{done.seconds:.1f}"),
+    ]
+
+
+def describe_network(classifier: Classifier) -> str:
+    """Return the sizes of the layers, their activations, and the number of parameters, on one line."""
+    layers = classifier.model.layers
+    sizes = [len(classifier.features), *(len(layer.neurons) for layer in layers)]
+    activations = dict.fromkeys(layer.neurons[0].activation for layer in layers[:-1] or layers)
+    return f"{'-'.join(map(str, sizes))}, {', '.join(activations)}, {len(classifier.model.parameters()):,} parameters"
+
+
+def write(done: Run) -> Iterator[Written]:
+    """Write the files of a run one after the other, the model first; yield each as it is there, or why it is not.
+
+    Each is written in one step: what it replaces is lost only when the new one is whole.
+    """
+    folder = done.folder
+    yield Written(done.classifier.save(folder / "model.safetensors"))
+    yield Written(write_atomically(folder / "history.csv", done.history.to_csv()))
+    pictures = []
+    for written in _write_pictures(done):
+        pictures.append(written)
+        yield written
+    yield Written(_write_report(done, pictures))
+    made = {"model.safetensors", "history.csv", "report.html", *(each.path.name for each in pictures if each.path)}
+    for name in FILES:
+        if name not in made and (folder / name).exists():
+            yield Written(None, f"{folder / name} is from an earlier run")
+
+
+def _write_pictures(done: Run) -> Iterator[Written]:
+    """Write what can be drawn. Where there is no Graphviz, or the graph is too much for it, its DOT text is kept."""
+    from .drawing import RenderError
+
+    features = len(done.classifier.features)
+    for name, (make, caption, plane) in PICTURES.items():
+        if plane and features != 2:
+            yield Written(None, f"{name} is for points of 2 features; these have {features}")
+            continue
+        try:
+            yield Written(make(done, done.folder / name), caption)
+        except (ValueError, RenderError, TimeoutError) as error:
+            yield Written(None, f"{name} was not made: {error}")
+            if make is _write_network:
+                yield Written(make(done, done.folder / "network.dot"))
+
+
+def _write_boundary(done: Run, path: Path) -> Path:
+    from .drawing import plots
+
+    return plots.save_figure(plots.plot_boundary(done.classifier, **_drawn_points(done)), path)
+
+
+def _write_curves(done: Run, path: Path) -> Path:
+    from .drawing import plots
+
+    return plots.save_figure(plots.plot_curves(done.history), path)
+
+
+def _write_network(done: Run, path: Path) -> Path:
+    point: list[float] = [*done.points.X_test, *done.points.X][0].tolist()
+    saved: Path = draw_at(done.classifier, point).save(path)
+    return saved
+
+
+def _write_animation(done: Run, path: Path) -> Path:
+    from .drawing import plots
+
+    return plots.animate_boundary(done.snapshots, done.classifier, path=path, **_drawn_points(done))
+
+
+PICTURES: dict[str, tuple[Callable[[Run, Path], Path], str, bool]] = {  # how, what it shows, whether only in the plane
+    "boundary.png": (_write_boundary, "What the network finds probable in the plane, and the points", True),
+    "curves.png": (_write_curves, "Loss and accuracy after each epoch", False),
+    "network.svg": (_write_network, "The computational graph at one point, with values and gradients", False),
+    "learning.gif": (_write_animation, "The decision boundary while it was learned", True),
+}
+FILES = ("model.safetensors", "history.csv", *PICTURES, "network.dot", "report.html")
+
+
+def _drawn_points(done: Run) -> dict[str, Any]:
+    points = done.points
+    return asdict(points) if len(points.y_test) else {"X": points.X, "y": points.y}
+
+
+def _write_report(done: Run, pictures: Iterable[Written]) -> Path:
+    from .drawing.report import write_report
+
+    found = [(name, f"accuracy {each.accuracy:.2%}, loss {each.loss:.4g}") for name, each in scores(done).items()]
+    return write_report(
+        done.folder / "report.html",
+        title=f"A network that learned {done.options.problem}",
+        summary=[*found, *summary(done)],
+        pictures=[(each.note, each.path) for each in pictures if each.path and each.note],
+        notes=[each.note for each in pictures if not each.path],
+        confusion=confusion(done),
+        classes=done.classifier.classes,
+        history=done.history if done.history.epochs else None,
+    )
+
+
+def draw_at(classifier: Classifier, x: list[float], level: str | None = None, edges: bool = False) -> Any:
+    """Return the Drawing of the network at `x`, one number for each feature in the units of the data."""
+    from .drawing import draw
+
+    scaled = classifier.scaling([x])[0].tolist()
+    inputs = [Value(number, label=feature) for number, feature in zip(scaled, classifier.features, strict=True)]
+    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, classifier.features, strict=True))
+    return draw(classifier.model, inputs, level=level, edges=edges, title=f"The network at {at} (standardised below)")
+
+
+def _about(done: Run) -> dict[str, Any]:
+    """Return the notes on a run that go into its model file: the same for the same run, so no time and no folder."""
+    found = scores(done)
+    return {
+        "options": done.options.of_training(),
+        "epochs": len(done.history.epochs),
+        "ended": done.history.message,
+        "accuracy": {name: each.accuracy for name, each in found.items()},
+        "made_by": f"micrograd-mlp {__version__}",
+    }
+
+
+def _network(options: Options, classifier: Classifier) -> MLP:
+    """Return the network that a run begins with; its weights come from the seed."""
+    n_in, classes = len(classifier.features), len(classifier.classes)
+    sizes = [n_in, *options.hidden, 1 if classes == 2 else classes]
+    parameters = sum((i + 1) * o for i, o in pairwise(sizes))
+    if parameters > MOST_PARAMETERS:
+        raise ValueError(
+            f"hidden {','.join(map(str, options.hidden))} makes {parameters:,} parameters; one number at a time,"
+            f" at most {MOST_PARAMETERS:,} are trained"
+        )
+    names = options.activation * (len(options.hidden) if len(options.activation) == 1 else 1)
+    chosen = {"init": options.init} if options.init else {}
+    return MLP(n_in, sizes[1:], activation=[*names, "linear"], rng=random.Random(options.seed), **chosen)
+
+
+def _epochs(points: int) -> int:
+    return min(max(SHOWN_POINTS // points, 20), 300)
+
+
+def _claim(folder: Path, source: str) -> None:
+    """Make the folder. ValueError if a run cannot be written there, or would replace what is not of an earlier run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise ValueError(f"out takes a folder that can be written; {folder}: {reason}") from None
+    present = [folder / name for name in FILES if (folder / name).exists()]
+    for path in present:
+        refuse_same(path, [source])
+    try:
+        if present:
+            Classifier.load(folder / "model.safetensors")
+    except (ValueError, OSError):
+        raise ValueError(
+            f"out takes a new folder, or one of an earlier run; {present[0]} is there without a model of this program"
+        ) from None

@@ -1,0 +1,13 @@
+"""What someone meant who wrote a name that is not there."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def refuse_unknown(name: str, known: Iterable[str], what: str) -> None:
+    """Raise ValueError if `name` is none of the `known` names; it gives the nearest, or all if none is near."""
+    known = list(known)
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+        raise ValueError(f"there is no {what} {name!r}{hint}")
