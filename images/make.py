@@ -14,7 +14,6 @@ from micrograd_mlp.drawing.plots import (
     animate_boundary,
     plot_boundary,
     plot_curves,
-    plot_network,
     save_figure,
 )
 from micrograd_mlp.losses import binary_cross_entropy
@@ -61,7 +60,6 @@ def training() -> None:
         figure = plot_boundary(classifier, *split[0], **split[1], theme=theme)
         save_figure(figure, HERE / f"boundary-{theme}.png")
     save_figure(plot_curves(history), HERE / "curves.png")
-    save_figure(plot_network(classifier), HERE / "weights.png")
     animate_boundary(frames, classifier, *split[0], HERE / "learning.gif", **split[1])
 
 

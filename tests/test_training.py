@@ -127,7 +127,23 @@ def test_ctrl_c_keeps_what_was_learned_so_far():
     history = fit(model, X, Y, epochs=9, callbacks=[interrupt])
     assert history.reason == "interrupted"
     assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3]
-    assert model.state_dict() == kept[2]  # the last weights that were known to be good: those the third step began from
+    assert model.state_dict() == kept[3]
+
+
+def test_ctrl_c_within_a_step_leaves_the_weights_of_the_last_whole_one(monkeypatch):
+    model, kept, steps = network(), {}, []
+    optimizer = SGD(model.parameters(), lr=0.1)
+    rule = optimizer.rule
+
+    def interrupted_rule(*arguments):
+        steps.append(1)
+        if len(steps) == 2 * len(optimizer.parameters) + 3:  # three parameters into the third step
+            raise KeyboardInterrupt
+        return rule(*arguments)
+
+    monkeypatch.setattr(optimizer, "rule", interrupted_rule)
+    fit(model, X, Y, optimizer=optimizer, epochs=9, callbacks=[lambda e, m: kept.update({e.epoch: m.state_dict()})])
+    assert model.state_dict() == kept[2]
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_value():
@@ -195,7 +211,8 @@ def test_frozen_parameters_stay_as_they_are():
         ({"optimizer": "newton"}, "optimizer is one of sgd, adam, adamw, rmsprop; got 'newton'"),
         ({"schedule": "up"}, "schedule is one of constant, linear, cosine, step; got 'up'"),
         ({"epochs": 0}, "epochs is at least 1, got 0"),
-        ({"batch_size": -1}, "batch_size is at least 1, got -1"),
+        ({"batch_size": 0}, "batch_size is at least 1, got 0"),
+        ({"patience": 0}, "patience is at least 1, got 0"),
         ({"X": X[:, :1]}, r"takes 2 inputs, got 1"),
     ],
 )

@@ -35,7 +35,7 @@ def describe(node: Value) -> str:
 
 def _check(node: Value) -> None:
     if not math.isfinite(node.data):
-        raise FloatingPointError(f"forward: {describe(node)}")
+        raise FloatingPointError(f"forward: {describe(first_non_finite(node) or node)}")
     for arg in node._prev:
         if not math.isfinite(arg.grad):
             raise FloatingPointError(

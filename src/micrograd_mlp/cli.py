@@ -98,7 +98,8 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
         if each.name != "problem":
             meaning, default = each.metadata["meaning"], each.default
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
-            help_text = meaning if default is None else f"{meaning} [default: {shown}]"
+            varies = ", or by problem" if any(each.name in chosen for chosen in PROBLEMS.values()) else ""
+            help_text = meaning if default is None else f"{meaning} [default: {shown}{varies}]"
             name = "--" + each.name.replace("_", "-")
             command = click.option(name, each.name, metavar="VALUE", help=help_text)(command)
     return command

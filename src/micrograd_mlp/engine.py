@@ -23,7 +23,7 @@ def _method(op: Op) -> Callable[..., Value]:
     def method(self: Value, *args: Any) -> Value:
         return op(self, *args)  # type: ignore[no-any-return]
 
-    method.__doc__ = f"Return {op.formula}, where a is this Value. {op.note}"
+    method.__name__, method.__doc__ = op.name, f"Return {op.formula}, where a is this Value. {op.note}"
     return method
 
 
@@ -38,7 +38,8 @@ def _binary(op: Op, swapped: bool = False) -> Callable[[Value, Any], Value]:
         if swapped:
             self, other = other, self
         out = _new(Value)
-        out.data, out.grad, out.op, out._a, out._b = forward(self.data, other.data), 0, op, self, other
+        out.data, out.grad, out.op = forward(self.data, other.data), 0, op
+        out._a, out._b = self, other
         if watch is not None:
             watch(out)
         return out
@@ -77,6 +78,8 @@ class Value:
         if label:
             self.label = label
         if nodes := tuple(_children or _prev or children):  # the names that the micrograds give to one thing
+            if not all(isinstance(node, Value) for node in nodes):
+                raise TypeError(f"the children of a Value are Values, got {nodes!r}")
             name, slopes = (_op, local_grads) if isinstance(_op, str) else ("", _op)
             if slopes and len(slopes) != len(nodes):
                 raise ValueError(f"{len(nodes)} children need as many local_grads, got {len(slopes)}: {slopes!r}")
@@ -136,15 +139,15 @@ class Value:
             return
         if b is None:
             slope = op.partials[0](self.data, a.data) if op.partials else 0.0
-            if slope or not op.selects:
-                a.grad += slope * self.grad
+            if not op.flat:
+                a.grad += slope * self.grad if slope or not op.selects else 0.0
         elif op.selects:
             for node, slope in self._slopes():
-                if slope and node.__class__ is not Constant:
-                    node.grad += slope * self.grad
+                if node.__class__ is not Constant and not op.flat:
+                    node.grad += slope * self.grad if slope else 0.0
         else:
-            by_a, by_b = op.partials
-            out, x, y, grad = self.data, a.data, b.data, self.grad
+            (by_a, by_b), grad = op.partials, self.grad
+            out, x, y = self.data, a.data, b.data
             if a.__class__ is not Constant:
                 a.grad += by_a(out, x, y) * grad
             if b.__class__ is not Constant:
@@ -158,10 +161,11 @@ class Value:
         order = topological_order(self)
         for node in order:
             if node._a is not None:
-                node.grad = 0.0
+                node.grad = 0  # an int, until a gradient comes here: what lies behind a detach is never reached
         self.grad += 1.0
         for node in reversed(order):
-            node._backward()
+            if node.grad.__class__ is not int:
+                node._backward()
             if watch is not None:
                 watch(node)
 
@@ -211,11 +215,10 @@ def topological_order(root: Value) -> list[Value]:
             a, b = node._a, node._b
             if a is not None:
                 stack += (node, None)
-                if b is not None:
-                    if b not in met:
-                        stack.append(b)
-                    if node.op.selects:
-                        stack += node._more
+                if b is not None and b not in met:
+                    stack.append(b)
+                if node.op.selects:
+                    stack += node._more
                 if a not in met:
                     stack.append(a)
             elif node.__class__ is not Constant:
@@ -237,17 +240,14 @@ def grad(output: Value, inputs: Any) -> Any:
             between.add(node)
     adjoint: dict[Value, Any] = {output: 1.0}
     for node in reversed(order):
-        if node.op is None or node not in between or node not in adjoint:
+        if node.op is None or node.op.flat or node not in between or node not in adjoint:
             continue
         if not node.op.partials:
             raise ValueError(f"grad cannot pass {node!r}, it has no local_grads; backward() can, by its own _backward")
         for arg, partial in zip(node.args, node.op.partials, strict=True):
             if isinstance(arg, Value) and arg in between:
                 slope = partial(node, *node.args)
-                if node.op.selects and isinstance(slope, float) and not slope:
-                    continue
                 share = slope * adjoint[node]
                 share = ops.where(slope, share, 0.0) if node.op.selects else share
                 adjoint[arg] = adjoint[arg] + share if arg in adjoint else share
-    slopes = (adjoint.get(node, 0.0) for node in inputs)
-    return [slope if isinstance(slope, Value) else Value(slope) for slope in slopes]
+    return [slope if isinstance(slope := adjoint.get(node, 0.0), Value) else Value(slope) for node in inputs]

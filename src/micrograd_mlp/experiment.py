@@ -52,8 +52,8 @@ class Run:
     points: Points
     classifier: Classifier
     history: History
-    snapshots: Any = None  # the BoundaryFrames of a run in the plane
-    seconds: float = 0.0
+    snapshots: Any = None  # the BoundaryFrames of the run
+    seconds: float = 0.0  # of training
 
     @property
     def folder(self) -> Path:
@@ -63,7 +63,8 @@ class Run:
     @property
     def learned(self) -> bool:
         """Whether any weight has changed: if not, there is nothing to write."""
-        return self.classifier.model.state_dict() != _network(self.options, self.classifier).state_dict()
+        features, classes = len(self.classifier.features), len(self.classifier.classes)
+        return self.classifier.model.state_dict() != _network(self.options, features, classes).state_dict()
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,10 @@ def prepare(options: Options) -> Run:
         held_out = scaling(points.X_test)
     if not (np.isfinite([scaling.mean, scaling.deviation]).all() and np.isfinite(held_out).all()):
         raise ValueError(f"{options.problem} holds numbers too far from each other to be standardised")
-    empty = Classifier(MLP(1, [1]), scaling, table.features, table.classes)
-    classifier = Classifier(_network(options, empty), scaling, table.features, table.classes)
-    _claim(Path(options.out or ""), options.problem)
-    return Run(options, points, classifier, History())
+    network = _network(options, len(table.features), len(table.classes))
+    start = Run(options, points, Classifier(network, scaling, table.features, table.classes), History())
+    _claim(start.folder, options.problem)
+    return start
 
 
 def load(options: Options) -> Table:
@@ -307,9 +308,8 @@ def _about(done: Run) -> dict[str, Any]:
     }
 
 
-def _network(options: Options, classifier: Classifier) -> MLP:
+def _network(options: Options, n_in: int, classes: int) -> MLP:
     """Return the network that a run begins with; its weights come from the seed."""
-    n_in, classes = len(classifier.features), len(classifier.classes)
     sizes = [n_in, *options.hidden, 1 if classes == 2 else classes]
     parameters = sum((i + 1) * o for i, o in pairwise(sizes))
     if parameters > MOST_PARAMETERS:

@@ -43,7 +43,7 @@ class Module:
 
     def parameters(self) -> list[Value]:
         """Return every parameter once, shared ones too; a subclass may override this, as in micrograd."""
-        return list(dict(map(reversed, self.named_parameters())))
+        return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -90,8 +90,7 @@ class Neuron(Module):
     def __init__(self, nin: int, nonlin: bool = True, activation: str = "relu", rng: Any = random, init: str = ""):
         if nin < 1:
             raise ValueError(f"a Neuron takes at least 1 input, got nin={nin}")
-        self.nonlin = nonlin
-        self.activation = activation if nonlin else "linear"
+        self.nonlin, self.activation = nonlin, activation if nonlin else "linear"
         fit = _choice(self.activation, ACTIVATIONS, "activation")[2]
         bound = _choice(init or fit, INITS, "init")(nin)
         self.w = [Value(rng.uniform(-bound, bound), label=f"w[{i}]") for i in range(nin)]

@@ -22,7 +22,7 @@ class Op:
     """One row of the table. Called with numbers it returns a float; called with a Value it records a new Value.
 
     `symbol` is what drawings show, `note` the choice made where no derivative exists. An operation that `selects` among
-    its arguments passes no gradient to what it did not select, not even 0 * inf, as in PyTorch.
+    its arguments passes 0 to what it did not select, not even 0 * inf, as in PyTorch; a `flat` one passes nothing.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Op:
     symbol: str = ""
     note: str = ""
     selects: bool = False
+    flat: bool = False
     default: tuple[float, ...] = ()  # the last argument, where it may be left out
 
     def __call__(self, *args: Any) -> Any:
         """Return the result, or what the `apply_op` of an argument makes of it. TypeError for a non-number."""
-        if len(args) < len(self.partials):
-            args += self.default
+        args += self.default[: len(self.partials) - len(args)]
         if len(args) != len(self.partials):
             raise TypeError(f"{self.name} ({self.formula}) takes {len(self.partials)} arguments, got {len(args)}")
         for arg in args:
@@ -84,12 +84,12 @@ minimum: Op = _row("minimum", "min(a, b)", lambda a, b: a if a <= b or math.isna
                     lambda out, a, b: where(equal(a, b), 0.5, 1.0 - step(b - a))),
                    symbol="min", note="where a = b each has slope 1/2", selects=True)
 step: Op = _row("step", "1 if a > 0 else 0", lambda a: 1.0 if a > 0.0 else 0.0, (lambda out, a: 0.0,),
-                note="slope 0 everywhere, at the jump too", selects=True)
-equal: Op = _row("equal", "1 if a = b else 0", lambda a, b: 1.0 if a == b else 0.0,
-                 (lambda out, a, b: 0.0, lambda out, a, b: 0.0), symbol="=", note="slope 0 everywhere", selects=True)
+                note="slope 0 everywhere, at the jump too", selects=True, flat=True)
+equal: Op = _row("equal", "1 if a = b else 0", lambda a, b: 1.0 if a == b else 0.0, (lambda out, a, b: 0.0,
+                 lambda out, a, b: 0.0), symbol="=", note="slope 0 everywhere", selects=True, flat=True)
 where: Op = _row("where", "b if a != 0 else c", lambda a, b, c: b if a != 0.0 else c,
                  (lambda out, a, b, c: 0.0, lambda out, a, b, c: where(a, 1.0, 0.0),
                   lambda out, a, b, c: where(a, 0.0, 1.0)), note="slope 0 by a", selects=True)
 detach: Op = _row("detach", "a, taken as a constant", lambda a: a, (lambda out, a: 0.0,),
-                  note="slope 0 by definition", selects=True)
+                  note="slope 0 by definition", selects=True, flat=True)
 # fmt: on

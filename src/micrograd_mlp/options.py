@@ -32,7 +32,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "yinyang": {"samples": 600, "epochs": 60, "activation": "sin"},
     "sine": {"samples": 400, "epochs": 40, "activation": "sin"},
 }
-LEARNING_RATES = {"sgd": 0.2, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}
+LEARNING_RATES = {"sgd": 0.5, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}
 
 
 def _text(value: Any) -> str:
@@ -112,7 +112,7 @@ def _option(default: Any, check: Check, meaning: str) -> Any:
 class Options:
     """The options of a run, each checked; ValueError names the option, what it takes and what it got.
 
-    None stands for what goes by the problem, the optimiser or the file. `Options.of` fills in what suits a problem.
+    None stands for what goes by the problem, its file, or the optimiser. `Options.of` fills in what suits a problem.
     """
 
     problem: str = _option("moons", _text, "a problem by name, or a CSV file")
@@ -151,6 +151,10 @@ class Options:
             value = getattr(self, each.name)
             if value is not None or each.default is not None:
                 object.__setattr__(self, each.name, _checked(each.name, each.metadata["check"], value))
+        if self.lr is None:
+            object.__setattr__(self, "lr", LEARNING_RATES[self.optimizer])
+        if self.out is None:
+            object.__setattr__(self, "out", str(Path("runs", Path(self.problem).stem or "run")))
         if not self.is_file and self.label is not None:
             raise ValueError(f"label is for CSV files; {self.problem} is a problem that makes its own")
         if self.is_file and (self.samples is not None or self.noise is not None):
@@ -163,13 +167,11 @@ class Options:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
-        """Return the options of a run, from those `given` by name; the rest suit the problem and the optimiser."""
+        """Return the options of a run, from those `given` by name; the rest suit the problem."""
         for name in given:
             refuse_unknown(name, [each.name for each in fields(cls)], "option")
         problem = _checked("problem", _text, given.get("problem", "moons"))
-        rate = LEARNING_RATES.get(str(given.get("optimizer", "adam")))
-        defaults = {"lr": rate, "out": str(Path("runs", Path(problem).stem or "run"))}
-        return cls(**(defaults | PROBLEMS.get(problem, {}) | dict(given)))
+        return cls(**(PROBLEMS.get(problem, {}) | dict(given)))
 
     @property
     def is_file(self) -> bool:

@@ -57,6 +57,11 @@ class History:
             return [getattr(epoch, name) for epoch in self.epochs]
         raise AttributeError(f"a History has the columns {', '.join(COLUMNS)}; no {name!r}")
 
+    def end(self, reason: str, message: str) -> History:
+        """Note why the run ended, and return this history."""
+        self.reason, self.message = reason, message
+        return self
+
     def to_csv(self) -> str:
         """Return the history as CSV text: a header, then one line an epoch."""
         rows = [COLUMNS, *([repr(getattr(epoch, name)) for name in COLUMNS] for epoch in self.epochs)]
@@ -90,15 +95,16 @@ def fit(
     `batch_size` (all samples, if None) come in an order that `seed` sets. `optimizer` may be an Optimizer, then `lr`
     and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches `stop_accuracy`; when the loss
     has not fallen for `patience` epochs, after which the best weights return (both on the test points, where given);
-    when a callback returns True; at Ctrl-C; or when a loss or a gradient is inf or nan. In the last two cases the last
-    good weights stay, and `History.message` says which Value it was. Raises ValueError for what does not fit.
+    when a callback returns True; at Ctrl-C, which leaves the weights of the last whole step; or when a loss or gradient
+    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. Raises ValueError for
+    what does not fit.
     """
     X, y = _checked(model, X, y, loss)
     tested = X_test is not None
     X_test, y_test = _checked(model, X_test, y_test, loss) if tested else (X[:0], y[:0])
     sample_loss = _choice(loss, LOSSES, "loss") if isinstance(loss, str) else loss
-    for name, number in (("epochs", epochs), ("batch_size", batch_size or len(X)), ("patience", patience or 1)):
-        if number < 1:
+    for name, number in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
+        if number is not None and number < 1:
             raise ValueError(f"{name} is at least 1, got {number}")
     batch_size = min(batch_size or len(X), len(X))
     parameters: list[Value] = model.parameters()
@@ -114,45 +120,38 @@ def fit(
         value = value + l1 * losses.l1(parameters) if l1 else value
         return value + l2 * losses.l2(parameters) if l2 else value
 
-    history, good, best, best_epoch = History(), _weights(parameters), (math.inf, _weights(parameters)), 0
+    history, best_loss, best_epoch = History(), math.inf, 0
+    good = reached = best = _weights(parameters)  # of a finite loss; after the last whole step; of the lowest loss
     try:
         for epoch in range(1, epochs + 1):
             with paused_collector():
                 for batch in _batches(len(X), batch_size, rng):
                     rule.zero_grad()
                     if problem := _backward_or_problem(objective(batch), parameters):
-                        history.reason, history.message = "diverged", f"diverged in epoch {epoch}: {problem}"
                         _restore(parameters, good)
-                        return history
+                        return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
                     good = _weights(parameters)
                     rule.step()
+                    reached = _weights(parameters)
             train, test = evaluate(model, X, y, sample_loss), evaluate(model, X_test, y_test, sample_loss)
             rate = rule.lr * rule.schedule(rule.steps - 1)
             history.epochs.append(Epoch(epoch, *train, *test, rate))
             watched_loss, watched_accuracy = test if tested else train
-            if watched_loss < best[0]:
-                best, best_epoch = (watched_loss, _weights(parameters)), epoch
+            if watched_loss < best_loss:
+                best_loss, best_epoch, best = watched_loss, epoch, reached
             ended = [callback(history.epochs[-1], model) for callback in callbacks]  # each is called
             if any(ended):
-                history.reason, history.message = "callback", f"a callback ended the run after epoch {epoch}"
-            elif stop_accuracy is not None and watched_accuracy >= stop_accuracy:
-                history.reason, history.message = (
-                    "accuracy",
-                    f"accuracy {watched_accuracy:.2%} reached in epoch {epoch}",
-                )
-            elif patience is not None and epoch - best_epoch >= patience:
-                history.reason, history.message = (
-                    "patience",
-                    f"loss lowest in epoch {best_epoch}, weights taken from there",
-                )
-            else:
-                continue
-            break
+                return history.end("callback", f"a callback ended the run after epoch {epoch}")
+            if stop_accuracy is not None and watched_accuracy >= stop_accuracy:
+                return history.end("accuracy", f"accuracy {watched_accuracy:.2%} reached in epoch {epoch}")
+            if patience is not None and epoch - best_epoch >= patience:
+                history.end("patience", f"loss lowest in epoch {best_epoch}, weights taken from there")
+                break
     except KeyboardInterrupt:
-        history.reason, history.message = "interrupted", f"interrupted in epoch {len(history.epochs) + 1}"
-        _restore(parameters, good)
-    if patience is not None and history.reason in ("patience", "epochs"):
-        _restore(parameters, best[1])
+        _restore(parameters, reached)
+        return history.end("interrupted", f"interrupted in epoch {len(history.epochs) + 1}")
+    if patience is not None:
+        _restore(parameters, best)
     return history
 
 
