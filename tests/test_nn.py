@@ -321,10 +321,10 @@ def test_models_never_look_at_the_data():
         (lambda: Layer(2, 0), "a Layer has at least 1 neuron, got nout=0"),
         (lambda: MLP(2, 3), "nouts is a list with the size of each layer, at least one; got 3"),
         (lambda: MLP(2, []), "nouts is a list with the size of each layer, at least one; got []"),
-        (lambda: Neuron(2, init="xavier"), "init is one of he, lecun, uniform; got 'xavier'"),
+        (lambda: Neuron(2, init="xavier"), "there is no init 'xavier'; there are he, lecun, uniform"),
         (
             lambda: MLP(2, [3, 1], activation="gelu"),
-            "activation is one of relu, leaky_relu, tanh, sigmoid, sin, linear; got 'gelu'",
+            "there is no activation 'gelu', did you mean 'relu'?",
         ),
         (
             lambda: MLP(2, [3, 1], activation=["tanh"]),

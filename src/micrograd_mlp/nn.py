@@ -11,6 +11,7 @@ from typing import Any
 from . import ops
 from .engine import Value
 from .ieee import as_float
+from .names import chosen
 
 ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], str, str]] = {  # function, name in a repr, initialisation fit for it
     "relu": (ops.relu, "ReLU", "he"),
@@ -25,12 +26,6 @@ INITS: dict[str, Callable[[int], float]] = {  # r(n_in): weights are drawn from 
     "lecun": lambda n_in: math.sqrt(3 / n_in),
     "uniform": lambda n_in: 1.0,
 }
-
-
-def _choice(name: str, table: Mapping[str, Any], what: str) -> Any:
-    if name not in table:
-        raise ValueError(f"{what} is one of {', '.join(table)}; got {name!r}")
-    return table[name]
 
 
 class Module:
@@ -91,8 +86,8 @@ class Neuron(Module):
         if nin < 1:
             raise ValueError(f"a Neuron takes at least 1 input, got nin={nin}")
         self.nonlin, self.activation = nonlin, activation if nonlin else "linear"
-        fit = _choice(self.activation, ACTIVATIONS, "activation")[2]
-        bound = _choice(init or fit, INITS, "init")(nin)
+        fit = chosen(self.activation, ACTIVATIONS, "activation")[2]
+        bound = chosen(init or fit, INITS, "init")(nin)
         self.w = [Value(rng.uniform(-bound, bound), label=f"w[{i}]") for i in range(nin)]
         self.b = Value(0.0, label="b")
 
@@ -133,6 +128,8 @@ class MLP(Module):
     def __init__(self, nin: int, nouts: Sequence[int], activation: str | Sequence[str] = "relu", **options: Any):
         if isinstance(nouts, int) or len(nouts) == 0:
             raise ValueError(f"nouts is a list with the size of each layer, at least one; got {nouts!r}")
+        if isinstance(activation, str):
+            chosen(activation, ACTIVATIONS, "activation")  # a single layer would not ask for it
         names = [activation] * (len(nouts) - 1) + ["linear"] if isinstance(activation, str) else list(activation)
         if len(names) != len(nouts):
             raise ValueError(f"an MLP of {len(nouts)} layers takes as many activations, got {len(names)}: {names}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -17,6 +17,7 @@ from .anomaly import describe, detect_anomaly, first_non_finite
 from .columns import Column, scores_of
 from .engine import Constant, Value
 from .losses import LOSSES
+from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -102,15 +103,15 @@ def fit(
     X, y = _checked(model, X, y, loss)
     tested = X_test is not None
     X_test, y_test = _checked(model, X_test, y_test, loss) if tested else (X[:0], y[:0])
-    sample_loss = _choice(loss, LOSSES, "loss") if isinstance(loss, str) else loss
+    sample_loss = chosen(loss, LOSSES, "loss") if isinstance(loss, str) else loss
     for name, number in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
         if number is not None and number < 1:
             raise ValueError(f"{name} is at least 1, got {number}")
     batch_size = min(batch_size or len(X), len(X))
     parameters: list[Value] = model.parameters()
     if isinstance(optimizer, str):
-        course = _choice(schedule, SCHEDULES, "schedule")(epochs * math.ceil(len(X) / batch_size))
-        rule: Optimizer = _choice(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=course)
+        course = chosen(schedule, SCHEDULES, "schedule")(epochs * math.ceil(len(X) / batch_size))
+        rule: Optimizer = chosen(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=course)
     else:
         rule = optimizer
     samples, targets, rng = [[Constant(x) for x in row] for row in X.tolist()], y.tolist(), random.Random(seed)
@@ -237,12 +238,6 @@ def _checked(model: Any, X: Any, y: Any, loss: str | SampleLoss) -> tuple[Array,
             raise ValueError(f"this model tells {classes} classes apart, y holds 0 to {classes - 1}; got {found[:5]}")
         y = y.astype(np.int64)
     return X, y
-
-
-def _choice(name: str, table: Mapping[str, Any], what: str) -> Any:
-    if name not in table:
-        raise ValueError(f"{what} is one of {', '.join(table)}; got {name!r}")
-    return table[name]
 
 
 def _batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
