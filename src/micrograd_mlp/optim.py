@@ -124,7 +124,8 @@ class Adam(Optimizer):
     """Adaptive moments. `weight_decay` adds an L2 term to the gradient. Source: Kingma and Ba (2015), algorithm 1."""
 
     memory = (0.0, 0.0)
-    decoupled = False
+    decoupled = False  # whether weight decay acts beside the gradient
+    usual_decay = 0.0
 
     def __init__(
         self,
@@ -132,13 +133,13 @@ class Adam(Optimizer):
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(parameters, lr, schedule)
         self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
         self.eps = _positive("eps", eps)
-        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        self.weight_decay = _not_negative("weight_decay", self.usual_decay if weight_decay is None else weight_decay)
 
     def rule(self, value: Number, slope: Number, memory: Memory, lr: Number, step: Number) -> tuple[Number, Memory]:
         """Return value - lr * m / (sqrt(v) + eps), with m and v the corrected moving averages of slope and slope²."""
@@ -154,20 +155,13 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay acts on the parameter itself. Source: Loshchilov and Hutter (2019), algorithm 2."""
+    """Adam whose weight decay, 0.01 if not given, acts on the parameter itself.
+
+    Source: Loshchilov and Hutter (2019), algorithm 2.
+    """
 
     decoupled = True
-
-    def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: float = 0.001,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-        schedule: Schedule | None = None,
-    ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay, schedule)
+    usual_decay = 0.01
 
 
 class RMSprop(Optimizer):
