@@ -15,7 +15,7 @@ from PIL import Image
 
 from micrograd_mlp import datasets, training
 from micrograd_mlp.classifier import Classifier, Scaling
-from micrograd_mlp.drawing import plots
+from micrograd_mlp.drawing import boundary, plots, theme
 from micrograd_mlp.nn import MLP
 from micrograd_mlp.training import Epoch, History
 
@@ -96,7 +96,7 @@ def test_paper_has_the_colour_of_the_theme(theme, tmp_path):
 
 
 def test_classes_up_to_56_look_different():
-    assert len({(plots._marker(k), plots._colour(k, plots.THEMES["dark"])) for k in range(56)}) == 56
+    assert len({(theme.marker_of(k), theme.colour_of(k, plots.THEMES["dark"])) for k in range(56)}) == 56
 
 
 def test_constant_features_and_a_single_point_are_drawn(tmp_path):
@@ -113,7 +113,7 @@ def test_hostile_names_are_drawn_as_text(draw, tmp_path):
 
 
 def test_hostile_names_stay_on_one_line_and_are_no_formula():
-    assert [plots._drawable(name) for name in HOSTILE] == [
+    assert [theme.drawable(name) for name in HOSTILE] == [
         "_\\$\\frac{1}\\$ ", "a" * 23 + "…", "<script>", "日本", "x y", "\\$"
     ]  # fmt: skip
 
@@ -137,7 +137,7 @@ def test_decision_line_of_a_step_is_not_ragged():
 
 def test_shade_is_paper_in_doubt_and_the_colour_of_the_class_in_certainty():
     theme = plots.THEMES["light"]
-    doubt, sure, other = plots._shades(np.array([[0.5, 0.5], [0.0, 1.0], [0.9, 0.1]]), theme, bands=None)
+    doubt, sure, other = boundary._shades(np.array([[0.5, 0.5], [0.0, 1.0], [0.9, 0.1]]), theme, bands=None)
     assert np.allclose(doubt, to_rgb(theme.paper))
     assert np.abs(sure - to_rgb(theme.colours[1])).sum() < np.abs(sure - to_rgb(theme.colours[0])).sum()
     assert np.abs(other - to_rgb(theme.colours[0])).sum() < np.abs(other - to_rgb(theme.colours[1])).sum()
@@ -302,8 +302,8 @@ def test_fit_fills_the_frames():
 def test_animation_has_the_frames_it_should_and_leaves_the_model_alone(tmp_path, monkeypatch):
     known, X, y = classifier(classes=3)
     kept, before, titles = frames(known.model, 60), known.model.state_dict(), []
-    draw = plots._Boundary.draw
-    monkeypatch.setattr(plots._Boundary, "draw", lambda *args: titles.append(args[2]) or draw(*args))
+    draw = boundary.Boundary.draw
+    monkeypatch.setattr(boundary.Boundary, "draw", lambda *args: titles.append(args[2]) or draw(*args))
     path = plots.animate_boundary(kept, known, X, y, tmp_path / "a.gif", most=5)
     assert known.model.state_dict() == before
     assert len(titles) == 5
