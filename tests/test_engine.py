@@ -472,7 +472,8 @@ def test_subclasses_are_values():
         (lambda: topological_order(3.0), "expected a Value, the output of a graph, got float: 3.0"),
         (lambda: grad([Value(1.0)], []), "expected a Value, the output of a graph, got list: [Value("),
         (lambda: Value.backward(3.0), "expected a Value, the output of a graph, got float: 3.0"),
-        (lambda: Value(1.0).relu(2.0), "relu (max(a, 0)) takes 1 arguments, got 2"),
+        (lambda: grad(Value(1.0) * 2, [3]), "grad takes a Value or a sequence of Values to differentiate by, got [3]"),
+        (lambda: Value(1.0).relu(2.0), "relu (max(a, 0)) takes 1 argument(s), got 2"),
     ],
 )
 def test_wrong_types_are_named(make, message):

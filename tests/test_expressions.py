@@ -73,7 +73,7 @@ ALLOWED = "an expression has numbers, names, + - * / ** and functions like tanh(
         ("rellu(x)", "there is no function 'rellu', did you mean 'relu'?"),
         ("__import__('os').system('true')*x", ALLOWED + "\"__import__('os').system('true')\""),
         ("__import__('os')*x", "there is no function '__import__'"),
-        ("tanh(x, x)", "tanh (tanh a) takes 1 arguments, got 2"),
+        ("tanh(x, x)", "tanh (tanh a) takes 1 argument(s), got 2"),
         ("tanh(a=x)", ALLOWED + "'tanh(a=x)'"),
         ("tanh(*x)", ALLOWED + "'*x'"),
         ("tanh(x)(x)", ALLOWED + "'tanh(x)(x)'"),

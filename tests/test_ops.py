@@ -247,9 +247,9 @@ def test_a_row_says_what_it_is(op):
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(TypeError, match=re.escape("mul (a * b) takes 2 arguments, got 1")):
+    with pytest.raises(TypeError, match=re.escape("mul (a * b) takes 2 argument(s), got 1")):
         ops.mul(1.0)
-    with pytest.raises(TypeError, match=re.escape("relu (max(a, 0)) takes 1 arguments, got 2")):
+    with pytest.raises(TypeError, match=re.escape("relu (max(a, 0)) takes 1 argument(s), got 2")):
         ops.relu(1.0, 2.0)
     with pytest.raises(TypeError, match="expected a number, got str: 'two'"):
         ops.add(1.0, "two")

@@ -32,7 +32,7 @@ def _binary(op: Op, swapped: bool = False) -> Callable[[Value, Any], Value]:
 
     def method(self: Value, other: Any) -> Value:
         if other.__class__ is not Value and not isinstance(other, Value):
-            if hasattr(other, "__len__") or not hasattr(other, "__float__"):
+            if hasattr(other, "__len__") or hasattr(other, "apply_op") or not hasattr(other, "__float__"):
                 return NotImplemented  # type: ignore[no-any-return]  # arrays, text, symbols: the other side may know what to do
             other = Constant(other)
         if swapped:
@@ -232,8 +232,12 @@ def grad(output: Value, inputs: Any) -> Any:
     The results are graphs themselves, so `grad` nests: Hessians, gradient penalties. No `grad` attribute is touched.
     An input that `output` does not depend on gets 0. Raises ValueError at an operation that only has a `_backward`.
     """
+    if hasattr(output, "gradients"):  # a symbol of the compiler
+        return output.gradients(inputs)
     if isinstance(inputs, Value):
         return grad(output, [inputs])[0]
+    if not all(isinstance(node, Value) for node in inputs):
+        raise TypeError(f"grad takes a Value or a sequence of Values to differentiate by, got {inputs!r}")
     order, between = topological_order(output), set(inputs)
     for node in order:
         if not between.isdisjoint(node._nodes()):
@@ -247,7 +251,6 @@ def grad(output: Value, inputs: Any) -> Any:
         for arg, partial in zip(node.args, node.op.partials, strict=True):
             if isinstance(arg, Value) and arg in between:
                 slope = partial(node, *node.args)
-                share = slope * adjoint[node]
-                share = ops.where(slope, share, 0.0) if node.op.selects else share
+                share = ops.where(slope, slope * adjoint[node], 0.0) if node.op.selects else slope * adjoint[node]
                 adjoint[arg] = adjoint[arg] + share if arg in adjoint else share
     return [slope if isinstance(slope := adjoint.get(node, 0.0), Value) else Value(slope) for node in inputs]

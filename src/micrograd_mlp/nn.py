@@ -83,8 +83,8 @@ class Neuron(Module):
     """activation(b + sum of w[i] * x[i]) over `nin` inputs, with weights drawn from `rng` by `init` and b = 0."""
 
     def __init__(self, nin: int, nonlin: bool = True, activation: str = "relu", rng: Any = random, init: str = ""):
-        if nin < 1:
-            raise ValueError(f"a Neuron takes at least 1 input, got nin={nin}")
+        if not hasattr(nin, "__index__") or nin < 1:
+            raise ValueError(f"a Neuron takes a whole number of inputs, at least 1; got nin={nin!r}")
         self.nonlin, self.activation = nonlin, activation if nonlin else "linear"
         fit = chosen(self.activation, ACTIVATIONS, "activation")[2]
         bound = chosen(init or fit, INITS, "init")(nin)
@@ -105,8 +105,8 @@ class Layer(Module):
     """`nout` neurons side by side over the same `nin` inputs; `options` are those of Neuron."""
 
     def __init__(self, nin: int, nout: int, **options: Any) -> None:
-        if nout < 1:
-            raise ValueError(f"a Layer has at least 1 neuron, got nout={nout}")
+        if not hasattr(nout, "__index__") or nout < 1:
+            raise ValueError(f"a Layer has a whole number of neurons, at least 1; got nout={nout!r}")
         self.neurons = [Neuron(nin, **options) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:

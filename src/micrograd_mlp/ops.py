@@ -39,7 +39,7 @@ class Op:
         """Return the result, or what the `apply_op` of an argument makes of it. TypeError for a non-number."""
         args += self.default[: len(self.partials) - len(args)]
         if len(args) != len(self.partials):
-            raise TypeError(f"{self.name} ({self.formula}) takes {len(self.partials)} arguments, got {len(args)}")
+            raise TypeError(f"{self.name} ({self.formula}) takes {len(self.partials)} argument(s), got {len(args)}")
         for arg in args:
             if arg.__class__ is not float and hasattr(arg, "apply_op"):
                 return arg.apply_op(self, *args)
