@@ -33,9 +33,10 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one run
+bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one run; what the compiler makes of programs
 	$(INSTALL) micrograd==0.1.0
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/compiler.py
 
 notebook: $(VENV)/.dev ## write micrograd_mlp.ipynb from micrograd_mlp.py and execute it
 	$(BIN)/python notebooks/build.py
@@ -52,13 +53,13 @@ clean: ## remove the environment and what runs left behind
 $(VENV)/.run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version)'
 	$(CREATE)
-	$(INSTALL) --editable '.[viz]' || { \
-	  echo "Graphviz has no wheel for this platform: pictures of graphs will need its dot program."; \
-	  $(INSTALL) --editable .; }
+	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[viz]' || echo "No Graphviz for this platform: pictures of graphs will need its dot program."
+	$(INSTALL) --editable '.[native]' || echo "No llvmlite for this platform: compiled functions will run on NumPy."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[notebook]' hypothesis mypy pytest ruff
+	$(INSTALL) --editable '.[notebook]' hypothesis mpmath mypy pytest ruff
 	@touch $@
 
 # pip here, whatever found the rest: torch comes as the CPU build that pip's own settings point to.

@@ -21,6 +21,18 @@ FLOORS = (
     ("anomaly", "nn", "pickling"),
     ("__init__", "files"),
     ("columns", "expressions", "losses", "optim", "tables"),
+    # operations in native code know only numbers
+    ("compiler.backends.series",),
+    ("compiler.backends.llvm_lanes", "compiler.backends.llvm_native"),
+    ("compiler.backends.llvm_math",),
+    # the compiler knows operations, Values and Modules, and nothing that is made of them
+    ("compiler.program", "compiler.naming"),
+    ("compiler.levels", "compiler.strides", "compiler.trace"),
+    ("compiler.simplify", "compiler.families", "compiler.axes", "compiler.show"),
+    ("compiler.backends.llvm", "compiler.backends.numpy"),
+    ("compiler.stages", "compiler.backends"),
+    ("compiler.jit",),
+    ("compiler",),
     # the drawing of graphs knows nothing of training
     ("drawing.graph",),
     ("drawing.dot", "drawing.folding"),
