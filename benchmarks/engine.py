@@ -99,6 +99,30 @@ def epochs_of_fit(X: Points, y: list[int]) -> list[float]:
     return sorted(after - before for before, after in pairwise(marks[1:]))
 
 
+def compiled_steps(X: Points, y: list[int], backend: str) -> list[float]:
+    """Return the sorted times of calls of the same step, loss and all gradients, compiled from scalars to arrays."""
+    import numpy as np
+
+    from micrograd_mlp import MLP, grad
+    from micrograd_mlp.compiler import jit
+    from micrograd_mlp.losses import hinge, l2, mean
+
+    random.seed(SEED)
+    model = MLP(2, [16, 16, 1])
+
+    def step(X: Any, y: Any) -> tuple[Any, Any]:
+        loss = mean(map(hinge, map(model, X), y)) + 1e-4 * l2(model.parameters())
+        return loss, grad(loss, model.parameters())
+
+    run, points, labels, times = jit(step, backend=backend), np.array(X), np.array(y), []
+    run(points, labels)
+    for _ in range(500):
+        start = perf_counter()
+        run(points, labels)
+        times.append(perf_counter() - start)
+    return sorted(times)
+
+
 def peak_memory(X: Points, y: list[int]) -> tuple[float, float]:
     """Return the MB that this process held at most, and how much of it ten steps added."""
     from micrograd_mlp import MLP, Value
@@ -174,11 +198,13 @@ def main() -> None:
         ("collector as Python sets it", taken["stock", True], taken["ours", True]),
         ("paused for ours", taken["stock", True], taken["ours", False]),
         ("an epoch of `fit`, which pauses it", taken["stock", True], in_fresh_process(epochs_of_fit, X, y)),
+        ("compiled, on NumPy", taken["stock", True], in_fresh_process(compiled_steps, X, y, "numpy")),
+        ("compiled, native", taken["stock", True], in_fresh_process(compiled_steps, X, y, "llvm")),
         ("collector off for both", taken["stock", False], taken["ours", False]),
     ):
         best, middle = theirs[0] / ours[0], median(theirs) / median(ours)
-        print(f"{what:40}  stock {theirs[0] * 1e3:6.0f} ms   ours {ours[0] * 1e3:6.0f} ms   ", end="")
-        print(f"{best:5.1f} x   (of the medians {middle:.1f} x)")
+        print(f"{what:40}  stock {theirs[0] * 1e3:6.0f} ms   ours {ours[0] * 1e3:9.3f} ms   ", end="")
+        print(f"{best:8,.1f} x   (of the medians {middle:,.1f} x)")
     print(f"{'peak memory of ours, ten steps':40}  {peak:.0f} MB in all, {added:.0f} MB by the steps")
     print(f"\nA sum of {CHAIN:,} terms, collector as Python sets it")
     print("   ".join(f"{what} {taken:.2f} s" for what, taken in in_fresh_process(chain_times).items()))

@@ -120,7 +120,7 @@ def test_options_reach_the_run(tmp_path, no_pictures):
     given = (
         "--activation sin --init uniform --loss hinge --optimizer sgd --lr 0.3 --schedule step --epochs 2 --batch 7"
         " --l1 0.1 --l2 0.2 --noise 0.3 --samples 20 --test-share 0.4 --seed 5 --stop-accuracy 1 --patience 2"
-        " --hidden 2,3"
+        " --hidden 2,3 --engine numpy"
     )
     result = call("train", "rings", *given.split(), "--out", tmp_path)
     assert result.exit_code == 0
@@ -129,7 +129,7 @@ def test_options_reach_the_run(tmp_path, no_pictures):
     assert chosen == {
         "problem": "rings", "activation": ["sin"], "init": "uniform", "loss": "hinge", "optimizer": "sgd", "lr": 0.3,
         "schedule": "step", "epochs": 2, "batch": 7, "l1": 0.1, "l2": 0.2, "noise": 0.3, "samples": 20,
-        "test_share": 0.4, "seed": 5, "stop_accuracy": 1.0, "patience": 2, "hidden": [2, 3],
+        "test_share": 0.4, "seed": 5, "stop_accuracy": 1.0, "patience": 2, "hidden": [2, 3], "engine": "numpy",
     }  # fmt: skip
 
 

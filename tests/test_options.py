@@ -5,14 +5,15 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from micrograd_mlp import datasets
+from micrograd_mlp import datasets, training
 from micrograd_mlp.optim import OPTIMIZERS
-from micrograd_mlp.options import LEARNING_RATES, PROBLEMS, Options, read_toml
+from micrograd_mlp.options import ENGINES, LEARNING_RATES, PROBLEMS, Options, read_toml
 
 
 def test_every_problem_and_every_optimiser_has_defaults():
     assert list(PROBLEMS) == list(datasets.PROBLEMS)
     assert LEARNING_RATES.keys() == OPTIMIZERS.keys()
+    assert tuple(training.ENGINES) == ENGINES
     for problem in PROBLEMS:
         options = Options.of({"problem": problem})
         assert options.samples >= 300

@@ -9,7 +9,7 @@ import pytest
 
 from micrograd_mlp import MLP, Value, datasets, losses, training
 from micrograd_mlp.optim import SGD
-from micrograd_mlp.training import fit, paused_collector, predict, predict_proba
+from micrograd_mlp.training import ENGINES, fit, paused_collector, predict, predict_proba
 
 X, Y = datasets.xor(n=40, noise=0.0, seed=0)
 
@@ -197,6 +197,43 @@ def test_frozen_parameters_stay_as_they_are():
     assert model.layers[1].state_dict() != last
 
 
+@pytest.mark.parametrize("loss", ["hinge", "bce", "mse", "cross_entropy"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_engines_go_the_same_way(loss, outputs):
+    points, classes = (X, Y) if outputs == 1 else datasets.blobs(n=40, noise=0.3, seed=1)
+    runs = []
+    for engine in ENGINES:
+        model = network(5, outputs)
+        history = fit(
+            model, points, classes, loss=loss, l1=0.001, l2=0.01, epochs=30, batch_size=16, lr=0.05, engine=engine
+        )
+        runs.append(([p.data for p in model.parameters()], history.loss))
+    (weights, losses_by_epoch), *others = runs
+    for other_weights, other_losses in others:
+        assert other_weights == pytest.approx(weights, rel=1e-9, abs=1e-9)
+        assert other_losses == pytest.approx(losses_by_epoch, rel=1e-9)
+
+
+def test_a_compiled_run_names_the_value_that_is_not_finite_too():
+    model = network()
+    history = fit(
+        model, X, Y, epochs=9, engine="numpy", callbacks=[lambda e, m: setattr(m.parameters()[0], "data", math.nan)]
+    )
+    assert history.reason == "diverged"
+    assert "diverged in epoch 2: the leaf = nan, labelled 'layers[0].neurons[0].w[0]'" in history.message
+
+
+def test_a_model_that_branches_on_its_numbers_is_told_what_compiles():
+    weight = Value(1.0)
+
+    def model(x):
+        return weight * x[0] if x[0] > 0 else -weight * x[0]
+
+    model.parameters = lambda: [weight]
+    with pytest.raises(TypeError, match=r"test_training.py, line \d+: x > y asks .* use ops.where"):
+        fit(model, X, Y, engine="numpy", epochs=1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -210,6 +247,7 @@ def test_frozen_parameters_stay_as_they_are():
         ({"loss": "l3"}, "there is no loss 'l3'; there are hinge, bce, mse, cross_entropy"),
         ({"optimizer": "adamm"}, "there is no optimizer 'adamm', did you mean 'adam'?"),
         ({"schedule": "up"}, "there is no schedule 'up'; there are constant, linear, cosine, step"),
+        ({"engine": "nump"}, "there is no engine 'nump', did you mean 'numpy'?"),
         ({"epochs": 0}, "epochs is at least 1, got 0"),
         ({"batch_size": 0}, "batch_size is at least 1, got 0"),
         ({"patience": 0}, "patience is at least 1, got 0"),

@@ -155,7 +155,7 @@ def learn(start: Run, callbacks: Iterable[Callback] = ()) -> Run:
     return done
 
 
-_FIT = ("loss", "optimizer", "lr", "schedule", "l1", "l2", "epochs", "seed", "stop_accuracy", "patience")
+_FIT = ("loss", "optimizer", "lr", "schedule", "l1", "l2", "epochs", "seed", "stop_accuracy", "patience", "engine")
 
 
 def scores(done: Run) -> dict[str, Score]:

@@ -32,6 +32,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "yinyang": {"samples": 600, "epochs": 60, "activation": "sin"},
     "sine": {"samples": 400, "epochs": 40, "activation": "sin"},
 }
+ENGINES = ("python", "numpy", "native")  # those of training, which is not loaded for a list of options
 LEARNING_RATES = {"sgd": 0.5, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}
 
 
@@ -137,6 +138,9 @@ class Options:
     batch: int = _option(32, _whole(0, 1_000_000), "points a step; 0 takes them all at once")
     l1: float = _option(0.0, _number(0), "weight of the sum of the parameters' absolute values")
     l2: float = _option(0.0, _number(0), "weight of the sum of their squares")
+    engine: str = _option(
+        "python", _one_of(ENGINES), "python builds every graph; numpy and native compile it, many times faster"
+    )
     seed: int = _option(0, _whole(0, 2**32 - 1), "the same seed gives the same run to the bit")
     stop_accuracy: float | None = _option(
         None, _number(0, 1, above=True), "stop at this accuracy on the held-out points, such as 0.99"

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from . import losses
 from .anomaly import describe, detect_anomaly, first_non_finite
 from .columns import Column, scores_of
-from .engine import Constant, Value
+from .engine import Constant, Value, grad
 from .losses import LOSSES
 from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
@@ -88,6 +89,7 @@ def fit(
     stop_accuracy: float | None = None,
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
+    engine: str = "python",
 ) -> History:
     """Train `model` in place on X (n samples by n_in) with classes y (integers from 0), and return the history.
 
@@ -97,8 +99,9 @@ def fit(
     and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches `stop_accuracy`; when the loss
     has not fallen for `patience` epochs, after which the best weights return (both on the test points, where given);
     when a callback returns True; at Ctrl-C, which leaves the weights of the last whole step; or when a loss or gradient
-    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. Raises ValueError for
-    what does not fit.
+    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. `engine` is "python",
+    which builds the graph of every batch; "numpy", which compiles the same code to arrays; or "native", which compiles
+    it to machine code (with llvmlite). All go the same way, but for rounding. Raises ValueError for what does not fit.
     """
     X, y = _checked(model, X, y, loss)
     tested = X_test is not None
@@ -114,13 +117,14 @@ def fit(
         rule: Optimizer = chosen(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=course)
     else:
         rule = optimizer
-    samples, targets, rng = [[Constant(x) for x in row] for row in X.tolist()], y.tolist(), random.Random(seed)
 
-    def objective(batch: Sequence[int]) -> Value:
-        value: Value = losses.mean(sample_loss(model(samples[i]), targets[i]) for i in batch)
+    def objective(samples: Sequence[Any], targets: Sequence[Any]) -> Any:
+        value = losses.mean(sample_loss(model(x), t) for x, t in zip(samples, targets, strict=True))
         value = value + l1 * losses.l1(parameters) if l1 else value
         return value + l2 * losses.l2(parameters) if l2 else value
 
+    differentiate = chosen(engine, ENGINES, "engine")(objective, parameters, X, y)
+    rng = random.Random(seed)
     history, best_loss, best_epoch = History(), math.inf, 0
     good = reached = best = _weights(parameters)  # of a finite loss; after the last whole step; of the lowest loss
     try:
@@ -128,7 +132,7 @@ def fit(
             with paused_collector():
                 for batch in _batches(len(X), batch_size, rng):
                     rule.zero_grad()
-                    if problem := _backward_or_problem(objective(batch), parameters):
+                    if problem := differentiate(batch):
                         _restore(parameters, good)
                         return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
                     good = _weights(parameters)
@@ -154,6 +158,48 @@ def fit(
     if patience is not None:
         _restore(parameters, best)
     return history
+
+
+Objective = Callable[[Sequence[Any], Sequence[Any]], Any]  # of samples and targets
+Differentiate = Callable[[Sequence[int]], str]  # fills in the gradients for a batch; says what is inf or nan, or ""
+
+
+def _interpreted(objective: Objective, parameters: list[Value], X: Array, y: Array) -> Differentiate:
+    """Differentiate by the graph of each batch."""
+    samples, targets = [[Constant(x) for x in row] for row in X.tolist()], y.tolist()
+    return lambda batch: _backward_or_problem(
+        objective([samples[i] for i in batch], [targets[i] for i in batch]), parameters
+    )
+
+
+def _compiled(
+    objective: Objective, parameters: list[Value], X: Array, y: Array, *, backend: str = "numpy"
+) -> Differentiate:
+    """Differentiate by a program that is compiled at the first batch of each size."""
+    from .compiler import jit
+
+    def value_and_slopes(samples: Sequence[Any], targets: Sequence[Any]) -> list[Any]:
+        value = objective(samples, targets)
+        return [value, *grad(value, parameters)]
+
+    run, interpreted = jit(value_and_slopes, backend=backend), _interpreted(objective, parameters, X, y)
+
+    def differentiate(batch: Sequence[int]) -> str:
+        numbers = run(X[batch], y[batch].astype(np.float64))
+        if not np.isfinite(numbers).all():
+            return interpreted(batch)  # which can say where it became so
+        for parameter, slope in zip(parameters, numbers[1:].tolist(), strict=True):
+            parameter.grad = slope
+        return ""
+
+    return differentiate
+
+
+ENGINES: dict[str, Callable[[Objective, list[Value], Array, Array], Differentiate]] = {
+    "python": _interpreted,
+    "numpy": _compiled,
+    "native": partial(_compiled, backend="llvm"),
+}
 
 
 def evaluate(model: Any, X: Array, y: Array, sample_loss: SampleLoss) -> tuple[float, float]:
