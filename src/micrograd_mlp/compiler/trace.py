@@ -144,6 +144,9 @@ class Symbol:
     def __float__(self) -> float:
         _refuse("float(x)", "use x itself; float32 or float64 is chosen with jit(dtype=...)")
 
+    def __int__(self) -> int:
+        _refuse("int(x)", "count and choose with plain numbers from outside the function, or with ops.where")
+
     def __bool__(self) -> bool:
         return _refuse("bool(x)", _BRANCH)
 
@@ -206,7 +209,7 @@ def _comparison(sign: str) -> Callable[[Symbol, Any], bool]:
 for _name, _op in (("add", ops.add), ("sub", ops.sub), ("mul", ops.mul), ("truediv", ops.div), ("pow", ops.pow)):
     setattr(Symbol, f"__{_name}__", _operator(CODE[_op.name], swapped=False))
     setattr(Symbol, f"__r{_name}__", _operator(CODE[_op.name], swapped=True))
-for _name, _sign in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):
+for _name, _sign in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!=")):
     setattr(Symbol, f"__{_name}__", _comparison(_sign))
 for _name, _op in TABLE.items():
     if hasattr(Value, _name):
