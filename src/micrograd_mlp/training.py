@@ -37,9 +37,8 @@ class Epoch:
     learning_rate: float
 
 
-Callback = Callable[
-    [Epoch, Any], bool | None
-]  # called after each epoch with the epoch and the model; True ends the run
+# Called after each epoch with the epoch and the model; True ends the run.
+Callback = Callable[[Epoch, Any], bool | None]
 COLUMNS = tuple(column.name for column in fields(Epoch))
 
 
@@ -182,12 +181,12 @@ def _compiled(
         value = objective(samples, targets)
         return [value, *grad(value, parameters)]
 
-    run, interpreted = jit(value_and_slopes, backend=backend), _interpreted(objective, parameters, X, y)
+    run, targets = jit(value_and_slopes, backend=backend), y.astype(np.float64)
 
     def differentiate(batch: Sequence[int]) -> str:
-        numbers = run(X[batch], y[batch].astype(np.float64))
+        numbers = run(X[batch], targets[batch])
         if not np.isfinite(numbers).all():
-            return interpreted(batch)  # which can say where it became so
+            return _interpreted(objective, parameters, X, y)(batch)  # its graph can say where it became so
         for parameter, slope in zip(parameters, numbers[1:].tolist(), strict=True):
             parameter.grad = slope
         return ""
@@ -313,8 +312,8 @@ def _backward_or_problem(objective: Value, parameters: list[Value]) -> str:
 
 
 def _classes(scores: Array) -> Array:
-    chosen: Array = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
-    return chosen
+    classes: Array = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+    return classes
 
 
 def _weights(parameters: list[Value]) -> list[float]:

@@ -44,13 +44,17 @@ def jit(function: Any = None, *, backend: str = "numpy", dtype: str = "float64")
     are read anew at each call. Raises ValueError for an unknown `backend` or `dtype`, and TypeError, with the line,
     where the function asks what number a traced number is.
     """
+    _refuse_unknown(backend, dtype)
+    if function is None:
+        return lambda later: Jitted(later, backend, dtype)
+    return Jitted(function, backend, dtype)
+
+
+def _refuse_unknown(backend: str, dtype: str) -> None:
     if backend not in BACKENDS:
         raise ValueError(f"backend is one of {', '.join(BACKENDS)}; got {backend!r}")
     if dtype not in DTYPES:
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}; got {dtype!r}")
-    if function is None:
-        return lambda later: Jitted(later, backend, dtype)
-    return Jitted(function, backend, dtype)
 
 
 class Jitted:
@@ -123,7 +127,7 @@ def replay(loss: Value, *, backend: str = "numpy", dtype: str = "float64") -> Re
     """
     if not isinstance(loss, Value):
         raise TypeError(f"replay takes a Value, the output of a graph, got {type(loss).__name__}: {loss!r}")
-    jit(replay, backend=backend, dtype=dtype)  # refuses unknown names
+    _refuse_unknown(backend, dtype)
     return Replay(loss, backend, dtype)
 
 
@@ -196,9 +200,10 @@ def _skeleton(thing: Any, met: dict[Value, int]) -> Hashable:
 
 def _names(function: Callable[..., Any], count: int) -> list[str]:
     try:
-        names = [p.name for p in signature(function).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]  # fmt: skip  # noqa: E501
-    except ValueError:
-        names = []
+        parameters = list(signature(function).parameters.values())
+    except ValueError:  # of a function that was not written in Python
+        parameters = []
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [*names, *(f"x{place}" for place in range(len(names), count))][:count]
 
 
