@@ -14,10 +14,10 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help train test check format bench notebook figures oracle clean
+.PHONY: help train test check format fuzz bench bench-peers notebook figures oracle clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 train: $(VENV)/.run ## the main job: learn the two moons, leave the pictures in runs/moons
 	$(BIN)/micrograd-mlp train moons --out runs/moons
@@ -34,12 +34,21 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one run; what the compiler makes of programs
+fuzz: $(VENV)/.dev ## 10,000 random programs: every backend of the compiler against the engine; takes an hour or so
+	MICROGRAD_MLP_CACHE= $(BIN)/python tests/compiler/random_programs.py
+
+bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one run; what the compiler makes; training steps
 	$(INSTALL) micrograd==0.1.0
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/compiler.py
+	$(BIN)/python benchmarks/steps.py
 
-notebook: $(VENV)/.dev ## write micrograd_mlp.ipynb from micrograd_mlp.py and execute it
+bench-peers: $(VENV)/.dev ## training steps beside hand-written C++, JAX, PyTorch and micrograd, which it installs
+	$(PIP) torch==2.13.0
+	$(INSTALL) jax jaxlib micrograd==0.1.0
+	$(BIN)/python benchmarks/steps.py
+
+notebook: $(VENV)/.dev ## write the notebooks from the scripts in notebooks/, and execute them
 	$(BIN)/python notebooks/build.py
 
 figures: $(VENV)/.dev ## make the pictures in images/ again, byte for byte

@@ -1,12 +1,14 @@
-"""Make every picture in this folder again, byte for byte: the drawn graph, the boundary, the curves, the animation."""
+"""Make every picture in this folder again, byte for byte: the drawn graphs, the boundary, the curves, the animation."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 from micrograd_mlp import MLP, Value
 from micrograd_mlp.classifier import Classifier, Scaling
+from micrograd_mlp.compiler import jit
 from micrograd_mlp.datasets import moons
 from micrograd_mlp.drawing import draw
 from micrograd_mlp.drawing.plots import (
@@ -16,7 +18,7 @@ from micrograd_mlp.drawing.plots import (
     plot_curves,
     save_figure,
 )
-from micrograd_mlp.losses import binary_cross_entropy
+from micrograd_mlp.losses import binary_cross_entropy, hinge, l2, mean
 from micrograd_mlp.training import fit
 
 HERE = Path(__file__).parent
@@ -35,6 +37,19 @@ def network() -> None:
     loss.label = "loss"
     loss.backward()
     draw(loss, renderer="pygraphviz").save(HERE / "network.svg")
+
+
+def program() -> None:
+    """Draw what the compiler makes of the moons loss: the arrays, and the equations between them."""
+    model = MLP(2, [16, 16, 1], rng=random.Random(0))
+
+    @jit(backend="numpy")
+    def loss(X: Any, y: Any) -> Any:
+        return mean(hinge(model(x), t) for x, t in zip(X, y, strict=True)) + 1e-4 * l2(model.parameters())
+
+    X, y = moons(n=100, noise=0.1, seed=0)
+    loss(X, 2.0 * y - 1.0)
+    loss.program.draw(renderer="pygraphviz").save(HERE / "program.svg")
 
 
 def training() -> None:
@@ -65,6 +80,7 @@ def training() -> None:
 
 if __name__ == "__main__":
     network()
+    program()
     training()
     for path in sorted(HERE.iterdir()):
         if path.suffix != ".py":

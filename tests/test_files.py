@@ -57,6 +57,18 @@ def test_new_files_obey_the_umask_and_old_ones_keep_their_permissions(tmp_path):
         os.umask(mask)
 
 
+def test_private_files_are_their_owners_alone(tmp_path):
+    mask = os.umask(0)
+    try:
+        path = write_atomically(tmp_path / "a.txt", "new", private=True)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o666)
+        write_atomically(path, "newer", private=True)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(mask)
+
+
 def test_a_link_stays_a_link(tmp_path):
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("old")

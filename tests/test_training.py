@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from micrograd_mlp import MLP, Value, datasets, losses, training
+from micrograd_mlp.engines import paused_collector
 from micrograd_mlp.optim import SGD
-from micrograd_mlp.training import ENGINES, fit, paused_collector, predict, predict_proba
+from micrograd_mlp.training import ENGINES, fit, predict, predict_proba
 
 X, Y = datasets.xor(n=40, noise=0.0, seed=0)
 
@@ -59,7 +60,17 @@ def test_batches_hold_every_sample_once_in_an_order_that_the_seed_sets():
 
     def order(seed, **options):
         seen.clear()
-        fit(model, points, np.zeros(10), loss=lambda s, t: s * s, lr=1e-9, epochs=1, seed=seed, **options)
+        fit(
+            model,
+            points,
+            np.zeros(10),
+            loss=lambda s, t: s * s,
+            lr=1e-9,
+            epochs=1,
+            seed=seed,
+            engine="python",
+            **options,
+        )
         return list(seen)
 
     assert order(0) == list(range(10))
@@ -142,7 +153,8 @@ def test_ctrl_c_within_a_step_leaves_the_weights_of_the_last_whole_one(monkeypat
         return rule(*arguments)
 
     monkeypatch.setattr(optimizer, "rule", interrupted_rule)
-    fit(model, X, Y, optimizer=optimizer, epochs=9, callbacks=[lambda e, m: kept.update({e.epoch: m.state_dict()})])
+    keep = [lambda e, m: kept.update({e.epoch: m.state_dict()})]
+    fit(model, X, Y, optimizer=optimizer, epochs=9, callbacks=keep, engine="python")
     assert model.state_dict() == kept[2]
 
 
@@ -165,7 +177,13 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_value():
 def test_a_gradient_that_is_not_finite_ends_the_run_and_names_the_operation():
     model = network()
     before = model.state_dict()
-    history = fit(model, X, Y, loss=lambda score, target: (0.0 * score).sqrt() if isinstance(score, Value) else score)
+    history = fit(
+        model,
+        X,
+        Y,
+        loss=lambda score, target: (0.0 * score).sqrt() if isinstance(score, Value) else score,
+        engine="python",
+    )
     assert history.reason == "diverged"
     assert history.message.startswith("diverged in epoch 1: backward: the gradient of an argument is ")
     assert "0.0) = -0.0, with gradient" in history.message

@@ -20,6 +20,7 @@ _LATER = {  # what is loaded when it is first asked for, and from where: it need
     "load_csv": "tables",
     "replay": "compiler",
     "trace_path": "drawing",
+    "vmap": "compiler",
 }
 
 

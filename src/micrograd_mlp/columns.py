@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .engine import Value
+from .engine import Constant, Value
 from .ieee import as_float
 from .ops import Op
 
@@ -67,7 +67,23 @@ for _name, _op in (("add", ops.add), ("sub", ops.sub), ("mul", ops.mul), ("trued
 def scores_of(model: Callable[[Any], Any], X: Any) -> Array:
     """Return the outputs of `model` for the rows of `X` (n samples by n_in features): an array of shape (n, n_out)."""
     X = np.asarray(X, dtype=np.float64)
-    out = model([Column(column) for column in X.T])
+    try:
+        out = model([Column(column) for column in X.T])
+    except TypeError:  # a model that branches on its numbers takes one sample after the other
+        rows = [model([Constant(x) for x in row]) for row in X.tolist()]
+        return np.array([[float(n) for n in (row if isinstance(row, list | tuple) else [row])] for row in rows])
     outputs: Sequence[Any] = out if isinstance(out, list | tuple) else [out]
     constant = np.zeros(len(X))  # an output that does not depend on the input is one number for all
     return np.stack([constant + getattr(output, "data", output) for output in outputs], axis=1)
+
+
+def losses_of(sample_loss: Callable[[Any, Any], Any], scores: Array, y: Array) -> Array:
+    """Return the loss of each sample, of scores (n, outputs) and targets (n,): an array of shape (n,)."""
+    columns = [Column(column) for column in scores.T]
+    try:
+        each = sample_loss(columns if len(columns) > 1 else columns[0], Column(y))
+    except TypeError:  # as above
+        rows = [[Constant(score) for score in row] for row in scores.tolist()]
+        each = [float(sample_loss(row if len(row) > 1 else row[0], t)) for row, t in zip(rows, y.tolist(), strict=True)]
+    out: Array = np.zeros(len(y)) + getattr(each, "data", each)
+    return out

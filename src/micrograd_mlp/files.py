@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_atomically(path: str | Path, content: bytes | str) -> Path:
+def write_atomically(path: str | Path, content: bytes | str, *, private: bool = False) -> Path:
     """Write `content` (text as UTF-8) to `path` in one step, and return the path.
 
     A reader sees the old file or the new one, never a part; on any error the old file stays as it was. A link stays a
-    link, a file keeps its permissions, and a device or a pipe is written to. Raises OSError.
+    link, a file keeps its permissions, and a device or a pipe is written to. A `private` file is its owner's alone to
+    read and write. Raises OSError.
     """
     path, data = Path(path), content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
@@ -28,7 +29,8 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        if not private:  # as the temporary file is
+            os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
         os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

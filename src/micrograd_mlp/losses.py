@@ -17,12 +17,16 @@ Number = Any  # a float, a Value, or anything else that records
 
 def total(values: Iterable[Number]) -> Number:
     """Return the sum of `values`; 0.0 if there are none."""
+    if hasattr(values, "total"):  # a batch of the compiler
+        return values.total()
     values = list(values)
     return reduce(operator.add, values) if values else 0.0
 
 
-def mean(values: Iterable[Number]) -> Number:
+def mean(values: Any) -> Number:
     """Return the arithmetic mean of `values`. Raises ValueError if there are none."""
+    if hasattr(values, "total"):
+        return values.total() * (1.0 / values.count)
     values = list(values)
     if not values:
         raise ValueError("mean takes at least one value, got none")

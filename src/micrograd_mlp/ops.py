@@ -42,7 +42,8 @@ class Op:
             raise TypeError(f"{self.name} ({self.formula}) takes {len(self.partials)} argument(s), got {len(args)}")
         for arg in args:
             if arg.__class__ is not float and hasattr(arg, "apply_op"):
-                return arg.apply_op(self, *args)
+                symbol = next((other for other in args if hasattr(other, "gradients")), arg)  # Values give way to it
+                return symbol.apply_op(self, *args)
         return self.forward(*map(as_float, args))
 
 

@@ -138,8 +138,10 @@ class Options:
     batch: int = _option(32, _whole(0, 1_000_000), "points a step; 0 takes them all at once")
     l1: float = _option(0.0, _number(0), "weight of the sum of the parameters' absolute values")
     l2: float = _option(0.0, _number(0), "weight of the sum of their squares")
-    engine: str = _option(
-        "python", _one_of(ENGINES), "python builds every graph; numpy and native compile it, many times faster"
+    engine: str | None = _option(
+        None,
+        _one_of(ENGINES),
+        "native and numpy compile the step, python builds every graph [default: native, with llvmlite]",
     )
     seed: int = _option(0, _whole(0, 2**32 - 1), "the same seed gives the same run to the bit")
     stop_accuracy: float | None = _option(

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from . import losses
-from .anomaly import describe, detect_anomaly, first_non_finite
-from .columns import Column, scores_of
-from .engine import Constant, Value, grad
+from .columns import losses_of, scores_of
+from .engine import Value
+from .engines import ENGINES, Compiled, SampleLoss, Task, engine_of
 from .losses import LOSSES
 from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
 
 Array = np.ndarray[Any, np.dtype[Any]]
-SampleLoss = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,8 @@ def fit(
     stop_accuracy: float | None = None,
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
-    engine: str = "python",
+    engine: str | None = None,
+    threads: int = 1,
 ) -> History:
     """Train `model` in place on X (n samples by n_in) with classes y (integers from 0), and return the history.
 
@@ -98,9 +94,11 @@ def fit(
     and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches `stop_accuracy`; when the loss
     has not fallen for `patience` epochs, after which the best weights return (both on the test points, where given);
     when a callback returns True; at Ctrl-C, which leaves the weights of the last whole step; or when a loss or gradient
-    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. `engine` is "python",
-    which builds the graph of every batch; "numpy", which compiles the same code to arrays; or "native", which compiles
-    it to machine code (with llvmlite). All go the same way, but for rounding. Raises ValueError for what does not fit.
+    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. `engine` is "native",
+    which compiles the step to machine code and takes an epoch of steps in one call, on up to so many `threads` if the
+    batches are large; "numpy", which compiles it to arrays; or "python", which builds the graph of every batch. By
+    default it is "native" where llvmlite is installed and the code can be compiled, else "python". All go the same way,
+    but for rounding. Raises ValueError for what does not fit.
     """
     X, y = _checked(model, X, y, loss)
     tested = X_test is not None
@@ -117,32 +115,23 @@ def fit(
     else:
         rule = optimizer
 
-    def objective(samples: Sequence[Any], targets: Sequence[Any]) -> Any:
-        value = losses.mean(sample_loss(model(x), t) for x, t in zip(samples, targets, strict=True))
-        value = value + l1 * losses.l1(parameters) if l1 else value
-        return value + l2 * losses.l2(parameters) if l2 else value
-
-    differentiate = chosen(engine, ENGINES, "engine")(objective, parameters, X, y)
+    if engine is not None:
+        chosen(engine, ENGINES, "engine")
+    steps = engine_of(engine, Task(model, parameters, X, y, sample_loss, rule, l1, l2, batch_size), threads)
+    measure = steps.measure() if isinstance(steps, Compiled) else None
     rng = random.Random(seed)
-    history, best_loss, best_epoch = History(), math.inf, 0
-    good = reached = best = _weights(parameters)  # of a finite loss; after the last whole step; of the lowest loss
+    history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss
     try:
         for epoch in range(1, epochs + 1):
-            with paused_collector():
-                for batch in _batches(len(X), batch_size, rng):
-                    rule.zero_grad()
-                    if problem := differentiate(batch):
-                        _restore(parameters, good)
-                        return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
-                    good = _weights(parameters)
-                    rule.step()
-                    reached = _weights(parameters)
-            train, test = evaluate(model, X, y, sample_loss), evaluate(model, X_test, y_test, sample_loss)
+            if problem := steps.take(list(_batches(len(X), batch_size, rng))):
+                _restore(parameters, steps.good)
+                return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
+            train, test = (evaluate(model, *points, sample_loss, measure) for points in ((X, y), (X_test, y_test)))
             rate = rule.lr * rule.schedule(rule.steps - 1)
             history.epochs.append(Epoch(epoch, *train, *test, rate))
             watched_loss, watched_accuracy = test if tested else train
             if watched_loss < best_loss:
-                best_loss, best_epoch, best = watched_loss, epoch, reached
+                best_loss, best_epoch, best = watched_loss, epoch, steps.reached
             ended = [callback(history.epochs[-1], model) for callback in callbacks]  # each is called
             if any(ended):
                 return history.end("callback", f"a callback ended the run after epoch {epoch}")
@@ -152,64 +141,27 @@ def fit(
                 history.end("patience", f"loss lowest in epoch {best_epoch}, weights taken from there")
                 break
     except KeyboardInterrupt:
-        _restore(parameters, reached)
+        _restore(parameters, steps.reached)
         return history.end("interrupted", f"interrupted in epoch {len(history.epochs) + 1}")
     if patience is not None:
         _restore(parameters, best)
     return history
 
 
-Objective = Callable[[Sequence[Any], Sequence[Any]], Any]  # of samples and targets
-Differentiate = Callable[[Sequence[int]], str]  # fills in the gradients for a batch; says what is inf or nan, or ""
+def evaluate(model: Any, X: Array, y: Array, sample_loss: SampleLoss, measure: Any = None) -> tuple[float, float]:
+    """Return the mean loss and the accuracy (share of 1) on X and y; two nans if there are no samples.
 
-
-def _interpreted(objective: Objective, parameters: list[Value], X: Array, y: Array) -> Differentiate:
-    """Differentiate by the graph of each batch."""
-    samples, targets = [[Constant(x) for x in row] for row in X.tolist()], y.tolist()
-    return lambda batch: _backward_or_problem(
-        objective([samples[i] for i in batch], [targets[i] for i in batch]), parameters
-    )
-
-
-def _compiled(
-    objective: Objective, parameters: list[Value], X: Array, y: Array, *, backend: str = "numpy"
-) -> Differentiate:
-    """Differentiate by a program that is compiled at the first batch of each size."""
-    from .compiler import jit
-
-    def value_and_slopes(samples: Sequence[Any], targets: Sequence[Any]) -> list[Any]:
-        value = objective(samples, targets)
-        return [value, *grad(value, parameters)]
-
-    run, targets = jit(value_and_slopes, backend=backend), y.astype(np.float64)
-
-    def differentiate(batch: Sequence[int]) -> str:
-        numbers = run(X[batch], targets[batch])
-        if not np.isfinite(numbers).all():
-            return _interpreted(objective, parameters, X, y)(batch)  # its graph can say where it became so
-        for parameter, slope in zip(parameters, numbers[1:].tolist(), strict=True):
-            parameter.grad = slope
-        return ""
-
-    return differentiate
-
-
-ENGINES: dict[str, Callable[[Objective, list[Value], Array, Array], Differentiate]] = {
-    "python": _interpreted,
-    "numpy": _compiled,
-    "native": partial(_compiled, backend="llvm"),
-}
-
-
-def evaluate(model: Any, X: Array, y: Array, sample_loss: SampleLoss) -> tuple[float, float]:
-    """Return the mean loss and the accuracy (share of 1) on X and y; two nans if there are no samples."""
+    `measure(X, y)` may give the scores and the losses of the samples, faster than the model does.
+    """
     if len(X) == 0:
         return math.nan, math.nan
-    scores = scores_of(model, X)
-    columns = [Column(column) for column in scores.T]
-    each = sample_loss(columns if len(columns) > 1 else columns[0], Column(y))
+    if measure is not None:
+        scores, each = measure(X, y)
+    else:
+        scores = scores_of(model, X)
+        each = losses_of(sample_loss, scores, y)
     right = _classes(scores) == y if np.issubdtype(y.dtype, np.integer) else math.nan
-    return float(np.mean(each.data)), float(np.mean(right))
+    return float(np.mean(each)), float(np.mean(right))
 
 
 def predict(model: Any, X: Any) -> Array:
@@ -250,21 +202,6 @@ def confusion_matrix(y: Any, predicted: Any, classes: int | None = None) -> Arra
     return matrix
 
 
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Within this block, Python's cyclic garbage collector rests; then it is as it was, however the block ends.
-
-    Graphs hold no cycles and are freed without it, but it would search each one many times while it is built.
-    """
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
-
-
 def _checked(model: Any, X: Any, y: Any, loss: str | SampleLoss) -> tuple[Array, Array]:
     """Return X and y as arrays that fit each other and the model, or raise ValueError."""
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
@@ -294,30 +231,9 @@ def _batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
         yield order[start : start + size]
 
 
-def _backward_or_problem(objective: Value, parameters: list[Value]) -> str:
-    """Fill in the gradients and return ""; if the objective or one of them is not finite, say where it became so."""
-    if bad := first_non_finite(objective) if not math.isfinite(objective.data) else None:
-        return describe(bad)
-    objective.backward()
-    if all(math.isfinite(parameter.grad) for parameter in parameters):
-        return ""
-    for parameter in parameters:
-        parameter.grad = 0
-    try:
-        with detect_anomaly():
-            objective.backward()
-    except FloatingPointError as error:
-        return str(error)
-    return "a gradient is inf or nan"
-
-
 def _classes(scores: Array) -> Array:
     classes: Array = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
     return classes
-
-
-def _weights(parameters: list[Value]) -> list[float]:
-    return [parameter.data for parameter in parameters]
 
 
 def _restore(parameters: list[Value], weights: list[float]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from programs import PROGRAMS, flat, gpt_step, moons_loss, moons_step
 
 from micrograd_mlp import MLP, Module, Value, grad, losses, ops
-from micrograd_mlp.compiler import jit, replay
+from micrograd_mlp.compiler import jit, replay, vmap
 from micrograd_mlp.compiler.program import NAMES
 from micrograd_mlp.ops import TABLE
 
@@ -53,11 +53,12 @@ def with_values(thing):
 def assert_agrees(function, args, tolerance=1e-12):
     """Hold a compiled function against the engine; sums are added in another order, hence the tolerance."""
     expected = np.array(numbers_in(function(*with_values(args))))
-    compiled = jit(function)
-    got = np.array(numbers_in(compiled(*args)))
-    assert got.shape == expected.shape
     scale = np.abs(expected[np.isfinite(expected)]).max(initial=1e-300)
-    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * scale)
+    for backend in ("llvm", "numpy"):
+        compiled = jit(function, backend=backend)
+        got = np.array(numbers_in(compiled(*args)))
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * scale)
     return compiled.program
 
 
@@ -172,6 +173,8 @@ def test_results_keep_their_structure():
         (lambda x: Value(2.0) + 1.0, (3.0,), 3.0),
         (lambda x: [x, x, x + 1, x + 1], (3.0,), [3.0, 3.0, 4.0, 4.0]),
         (list, (), []),
+        (lambda x: [], (3.0,), []),
+        (lambda x: [[], []], ([3.0],), [[], []]),
         (lambda x: grad(x, x), (3.0,), 1.0),
         (lambda x, y: grad(x, [y]), (3.0, 1.0), [0.0]),
         (lambda x, mode: x * 2 if mode == "twice" else x, (3.0, "twice"), 6.0),
@@ -274,7 +277,7 @@ def test_replay_writes_the_loss_and_the_gradients():
     for leaf in leaves:
         leaf.grad = 0
     again = function(with_values(X), y)
-    assert step.program.arrays.outputs.size == 1 + len(leaves)
+    assert step.program.arrays.outputs.shape == (1 + len(leaves), 2)
     fresh = replay(again)
     for old, new in zip(leaves, fresh.leaves, strict=True):
         new.data = old.data
@@ -342,7 +345,7 @@ def test_a_compiled_function_changes_no_value():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: jit(lambda x: x, backend="fortran"), ValueError, r"backend is one of numpy.*; got 'fortran'"),
+        (lambda: jit(lambda x: x, backend="fortran"), ValueError, r"backend is one of llvm, numpy; got 'fortran'"),
         (lambda: jit(lambda x: x, dtype="int8"), ValueError, r"dtype is one of float64, float32; got 'int8'"),
         (lambda: jit(3), TypeError, r"jit takes a function, got int: 3"),
         (lambda: jit(lambda x: x).program, ValueError, r"call the function once"),
@@ -361,3 +364,34 @@ def test_what_is_refused(make, error, message):
 
 def test_every_name_of_an_operation_is_known():
     assert set(TABLE) <= set(NAMES)
+
+
+@pytest.mark.parametrize("op", [op for op in TABLE.values() if len(op.partials) > 1], ids=lambda op: op.name)
+def test_a_captured_value_may_come_first(op):
+    w = Value(1.5)
+    orders = [lambda x: op(*([w, x, x][: len(op.partials)])), lambda x: op(*([x, w, w][: len(op.partials)]))]
+    orders.append(lambda x: op(*([w, w, x][-len(op.partials) :])))
+    for function in orders:
+        assert jit(function)(2.0) == pytest.approx(float(function(2.0)), rel=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_calls_again_read_what_arrays_and_parameters_hold_then(backend, dtype):
+    model = MLP(2, [3, 1], rng=random.Random(0))
+    X = np.random.default_rng(0).normal(size=(20, 2))
+
+    def unrolled(X):
+        return losses.mean(model(x) for x in X)
+
+    def mapped(X):
+        return losses.mean(vmap(model)(X))
+
+    compiled = [jit(unrolled, backend=backend, dtype=dtype), jit(mapped, backend=backend, dtype=dtype)]
+    for turn in range(6):
+        X = X * 1.5 if turn == 3 else X  # another array now and then, else the same one
+        X[turn] += 1.0
+        model.parameters()[0].data += 0.1
+        expected = unrolled(X.tolist()).data
+        for function in compiled:
+            assert function(X) == pytest.approx(expected, rel=1e-5)

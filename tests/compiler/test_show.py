@@ -28,7 +28,7 @@ def test_a_layer_comes_back_as_an_equation():
 def test_constants_signs_and_functions():
     assert shown(lambda x: [ops.exp(a) * 0.5 for a in x], [1.0, 2.0]) == ["t[n] = exp(x[n])·0.5", "return t"]
     lines = shown(lambda x: [ops.where(a, 1.0, -a - 2.0) for a in x], [1.0, 2.0])
-    assert lines == ["t3[n] = where(x[n], 1, (-x[n]) - 2)", "return t3"]
+    assert lines == ["t3[n] = where(x[n], 1, -x[n] - 2)", "return t3"]
     assert shown(lambda x, y: -((x / y) ** 3.0), 1.0, 2.0) == ["t3 = -(x / y)**3", "return t3"]
 
 
@@ -46,7 +46,7 @@ def test_a_convolution_walks():
     lines = shown(
         lambda w, x: [sum(a * b for a, b in zip(w, x[t:], strict=False)) for t in range(4)], [1.0, 2.0], [0.5] * 5
     )
-    assert lines[0] in ("z[i] = Σ_n w[n]·x[i+n]", "z[a] = Σ_n w[n]·x[a+n]")
+    assert lines[0] == "z[n] = Σ_i w[i]·x[n+i]"
 
 
 def test_gathers_and_ragged_sums_say_so():

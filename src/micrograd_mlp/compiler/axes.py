@@ -18,6 +18,7 @@ from .naming import name_arrays, name_axes
 from .program import (
     ANYWHERE,
     CODE,
+    CONSTANT,
     INPUT,
     NAMES,
     SUM,
@@ -113,6 +114,18 @@ class _Builder:
     def op(self, family: int) -> int:
         return int(self.scalars.op[self.order[self.first[family]]])
 
+    def reduces(self, family: int) -> bool:
+        return bool(self.scalars.reduces[self.order[self.first[family]]])
+
+    def batch(self, family: int) -> int:
+        """Return the batch that a family belongs to; that of a sum over samples is 0."""
+        return int(self.scalars.batch[self.order[self.first[family]]]) if self.sizes[family] else 0
+
+    def closes(self, family: int) -> int:
+        """Return the batch over whose samples a family of sums adds up, 0 for none."""
+        row = self.order[self.first[family]]
+        return int(self.scalars.value[row]) if self.op(family) == SUM else 0
+
     def build(self) -> ArrayProgram:
         """Return the program: number, draft, cut, join, and write it all down."""
         self.number()
@@ -123,7 +136,11 @@ class _Builder:
         self.bases = np.zeros(self.families.count, dtype=np.int64)
         drafts = [self.draft(family) for family in computed]
         sizes = [len(self.constants), *(self.sizes[f] for f in kept[1:])]
-        self.bases[kept] = np.cumsum([0, *sizes[:-1]])
+        end = 0
+        for batched in (False, True):  # as in ArrayProgram.bases
+            for family, size in zip(kept, sizes, strict=True):
+                if (self.batch(family) > 0) == batched:
+                    self.bases[family], end = end, end + size
         for draft in drafts:
             self.cut(draft)
         while sum(map(self.spread, drafts)):  # until nothing changes
@@ -137,7 +154,7 @@ class _Builder:
         place = np.zeros(len(self.family), dtype=np.int64)
         for family in range(self.families.count):
             rows = self.members(family)
-            if len(rows) > 1 and self.op(family) >= SUM:
+            if len(rows) > 1 and self.op(family) > CONSTANT:
                 rows = rows[_best_order(self.columns(family, rows, place), len(rows))]
             self.rank[rows] = np.arange(len(rows))
             place[rows] = self.first[family] + self.rank[rows]
@@ -145,7 +162,7 @@ class _Builder:
 
     def columns(self, family: int, rows: Ints, place: Ints) -> list[Ints]:
         """Return for each argument the place it reads for each of `rows`; for a sum the lowest of each source."""
-        if self.op(family) != SUM:
+        if not self.reduces(family):
             count = int(self.scalars.start[rows[0] + 1] - self.scalars.start[rows[0]])
             arguments = [self.argument(rows, p) for p in range(count)]
         else:
@@ -191,6 +208,8 @@ class _Builder:
         return fused
 
     def can_contract(self, family: int, into: int) -> bool:
+        if self.batch(family) != (self.closes(into) or self.batch(into)):
+            return False
         for summands in self.summands(self.rows[into], self.place):
             if summands.source == family and summands.counts is None:
                 factors = [self.argument(summands.rows, place) for place in (0, 1)]
@@ -214,7 +233,7 @@ class _Builder:
     def draft(self, family: int) -> _Draft:
         """Return the statement of a family."""
         rows = self.rows[family]
-        if self.op(family) == SUM:
+        if self.reduces(family):
             return _Draft(family, terms=[self.term(summands) for summands in self.summands(rows, self.place)])
         count = int(self.scalars.start[rows[0] + 1] - self.scalars.start[rows[0]])
         return _Draft(family, operands=[self.read(self.argument(rows, p)[:, None]) for p in range(count)])
@@ -276,12 +295,16 @@ class _Builder:
         """Return the program of these drafts."""
         joined = _Axes()
         number = {family: index for index, family in enumerate(kept)}
+        numbers = sorted({0, *map(self.batch, kept), *(self.closes(draft.family) for draft in drafts)})
+        along = {batch: joined.fresh(-batch, (0,)) if batch else () for batch in numbers}
+        self.samples = {batch: axes[0] for batch, axes in along.items() if axes}
         own = {f: joined.fresh(f, extents_of(self.cuts[f], self.sizes[f])) for f in kept[1:]}
         statements = []
         for draft in drafts:
             outer = blocks_of(self.cuts[draft.family], self.sizes[draft.family])
             axes, terms = own[draft.family], []
-            operands = [self.operand(read, outer, (), number) for read in draft.operands]
+            batch, closes = self.batch(draft.family), self.closes(draft.family)
+            operands = [self.operand(read, outer, (), number, batch) for read in draft.operands]
             for read in draft.operands:
                 self.join(joined, axes, read, outer, (), own)
             for term in draft.terms:
@@ -290,15 +313,18 @@ class _Builder:
                 for read in term.factors if term.counts is None else ():
                     self.join(joined, axes + summed, read, outer, inner, own)
                 if term.counts is None:
-                    terms.append(Term(tuple(self.operand(r, outer, inner, number) for r in term.factors), summed))
+                    factors = tuple(self.operand(r, outer, inner, number, batch, closes) for r in term.factors)
+                    terms.append(Term(factors, along[closes] + summed))
                 else:
-                    terms.append(self.ragged(term.factors[0], term.counts, number))
+                    terms.append(with_changes(self.ragged(term.factors[0], term.counts, number), axes=along[closes]))
             op = NAMES[self.op(draft.family)]
-            statements.append(Statement(number[draft.family], op, axes, tuple(operands), tuple(terms)))
+            statements.append(Statement(number[draft.family], op, along[batch] + axes, tuple(operands), tuple(terms)))
+        own |= {f: along[self.batch(f)] + axes for f, axes in own.items()}
         inputs, outputs = self.scalars.inputs, self.scalars.outputs
-        address = self.bases[self.family] + self.rank
-        return self.finish(joined, kept, sizes, own, statements,
-                           np.where(inputs >= 0, address[inputs], -1), address[outputs])  # fmt: skip
+        array = np.array([number.get(family, -1) for family in range(self.families.count)])
+        places = np.column_stack([array[self.family], self.rank])
+        given = np.where(inputs[:, None] >= 0, places[inputs], -1) if len(places) else np.full((len(inputs), 2), -1)
+        return self.finish(joined, kept, sizes, own, statements, given, places[outputs])
 
     def finish(
         self,
@@ -315,16 +341,24 @@ class _Builder:
         label = np.zeros(len(self.family), dtype=np.int64)
         given = self.scalars.inputs >= 0
         label[self.scalars.inputs[given]] = np.flatnonzero(given) + 1
-        names = name_arrays([(NAMES[self.op(f)], labels[label[self.rows[f]]].tolist()) for f in kept[1:]])
+        members: list[list[str]] = [labels[label[self.rows[f]]].tolist() for f in kept[1:]]
+        names = name_arrays([(NAMES[self.op(f)], own) for f, own in zip(kept[1:], members, strict=True)])
         arrays = [Array("constants", sizes[0], ())]
-        arrays += [Array(n, s, joined.final(own[f])) for f, n, s in zip(kept[1:], names, sizes[1:], strict=True)]
+        arrays += [
+            Array(n, s, joined.final(own[f]), self.batch(f)) for f, n, s in zip(kept[1:], names, sizes[1:], strict=True)
+        ]
         final = [
             Statement(s.out, s.op, joined.final(s.axes), s.operands,
                       tuple(with_changes(term, axes=joined.final(term.axes)) for term in s.terms))
             for s in statements
         ]  # fmt: skip
-        axes = tuple(Axis(n, e) for n, e in zip(name_axes(len(joined.extents)), joined.extents, strict=True))
-        return ArrayProgram(axes, tuple(arrays), self.constants, tuple(final), inputs, outputs)
+        samples = {joined.final((axis,))[0]: batch for batch, axis in self.samples.items()}
+        letters = name_axes(joined.extents, arrays, final, [[], *members])
+        axes = [Axis(n, e) for n, e in zip(letters, joined.extents, strict=True)]
+        for axis, batch in samples.items():
+            axes[axis] = with_changes(axes[axis], batch=batch)
+        ends = (inputs, outputs, self.scalars.given, self.scalars.wanted)
+        return ArrayProgram(tuple(axes), tuple(arrays), self.constants, tuple(final), *ends)
 
     def ragged(self, read: _Read, counts: Ints, number: dict[int, int]) -> Term:
         """Return the term of sums that are not of one length."""
@@ -340,11 +374,18 @@ class _Builder:
             return self.bases[self.family[read.places]] + self.rank[read.places]
         return read.places
 
-    def operand(self, read: _Read, outer: tuple[int, ...], inner: tuple[int, ...], number: dict[int, int]) -> Operand:
+    def operand(
+        self, read: _Read, outer: tuple[int, ...], inner: tuple[int, ...],
+        number: dict[int, int], batch: int = 0, closes: int = 0,
+    ) -> Operand:  # fmt: skip
+        """Return the operand of a read by a statement of this batch, or by a sum that closes one."""
         source = number.get(read.source, ANYWHERE)
         if not read.affine:
             return Operand(source, 0, (), self.positions(read).reshape(-1))
-        return Operand(source, int(read.places[0, 0]), _strides(read, outer, inner))
+        strides = _strides(read, outer, inner)
+        step = (self.sizes[read.source] if read.source > 0 and self.batch(read.source) else 0,)
+        at_sum = strides[: len(outer)] + step * bool(closes) + strides[len(outer) :]
+        return Operand(source, int(read.places[0, 0]), step * bool(batch) + at_sum)
 
     def join(
         self, joined: _Axes, axes: tuple[int, ...], read: _Read,

@@ -12,36 +12,47 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .levels import distinct, edges, find_levels, group, ranges, starts_run
-from .program import CODE, CONSTANT, SUM, Families, Floats, Ints, ScalarProgram, SumProgram
+from .program import CODE, CONSTANT, REDUCTIONS, SUM, Families, Floats, Ints, ScalarProgram, SumProgram
 
 Hashes = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 _KEY_BITS = np.uint64(40)  # of a hash; the other 24 count the rows of a level
 FEW = 80  # families, of which fewer are not sought
+MOST_OF_A_BATCH = 1000  # families of a program for one sample, which has few scalars, and is slow without regularity
 ATTEMPTS = 4  # with other hashes, should two have met
 
 
 def find_sums(program: ScalarProgram) -> SumProgram:
-    """Let each sum whose only use is another sum dissolve into it, and order the rows by level."""
-    is_sum, rows = program.op == CODE["add"], np.arange(len(program.op))
+    """Let each sum whose only use is another sum dissolve into it, and order the rows by level; so with maxima.
+
+    A sum over samples takes in the sum that it adds up, but is not taken in itself.
+    """
+    rows, op = np.arange(len(program.op)), program.op.copy()
+    for name, reduction in REDUCTIONS.items():
+        op[program.op == CODE[name]] = reduction
     start, args = edges(program.args)
     user = np.repeat(rows, np.diff(start))
     uses = np.bincount(args, minlength=len(rows))
     uses[program.outputs] += 1
     root = rows.copy()  # of a sum: the one into which it dissolves
-    inner = is_sum[args] & is_sum[user] & (uses[args] == 1)
+    dissolves = np.isin(op, list(REDUCTIONS.values())) & (program.op != SUM) & (uses == 1)
+    closes = np.where(program.op == SUM, program.value, 0.0).astype(np.int64)
+    batch = np.where(program.op == SUM, closes, program.batch)
+    inner = dissolves[args] & (op[args] == op[user]) & (batch[args] == batch[user])
     root[args[inner]] = user[inner]
     while not np.array_equal(root, root[root]):
         root = root[root]
+    lone = program.op == CODE["maximum"]  # where the sign of a zero goes by which comes first
+    lone[root[user[inner]]] = False
+    op[lone] = CODE["maximum"]
     order = np.argsort(root[user[~inner]], kind="stable")
     user, args = root[user[~inner]][order], args[~inner][order]
     kept = np.flatnonzero(root == rows)
     new = np.cumsum(root == rows) - 1
-    op = np.where(is_sum, SUM, program.op)[kept]
-    return _by_level(op, program.value[kept], new[user], new[args], new, program)
+    return _by_level(op[kept], program.value[kept], program.batch[kept], new[user], new[args], new, program)
 
 
 def _by_level(
-    op: Ints, value: Floats, user: Ints, args: Ints, new: Ints, program: ScalarProgram | SumProgram
+    op: Ints, value: Floats, batch: Ints, user: Ints, args: Ints, new: Ints, program: ScalarProgram | SumProgram
 ) -> SumProgram:
     """Return the rows in the order of their levels; `new` says which row stands for each of `program`."""
     count = np.bincount(user, minlength=len(op))
@@ -59,6 +70,9 @@ def _by_level(
         np.where(program.inputs >= 0, place[new[program.inputs]], -1) if len(op) else program.inputs,
         place[new[program.outputs]],
         program.labels,
+        batch[order],
+        program.given,
+        program.wanted,
     )
 
 
@@ -77,9 +91,9 @@ def find_families(program: SumProgram) -> Families:
     if families.count > many and (single := with_single_sums(program)) is not program:
         families = _fewer(families, _by_colour(single, constants_alike=False))
         families = _fewer(families, _by_colour(single, constants_alike=True))
-    if families.count > max(64, len(program.op) // 4):
-        level = np.repeat(np.arange(len(program.levels) - 1), np.diff(program.levels))
-        return _numbered(program, level * len(CODE) + program.op, regular=False)
+    most = MOST_OF_A_BATCH if program.batch.any() else 64
+    if families.count > max(most, len(program.op) // 4):
+        return _by_operation(program)
     return families
 
 
@@ -100,11 +114,12 @@ def with_single_sums(program: SumProgram) -> SumProgram:
     colour, op = np.append(_colours_without_sums(program), np.uint64(0)), np.append(program.op, CONSTANT)
     _, kind = np.unique(_mix(colour[user] * np.uint64(3) + _mix(colour[read] + place.astype(np.uint64))),
                         return_inverse=True)  # fmt: skip
-    mixed = np.bincount(kind, weights=op[read] == SUM) > 0
+    plain = np.append((program.op == SUM) & (program.value == 0.0), False)  # sums that close no batch
+    mixed = np.bincount(kind, weights=plain[read]) > 0
     chosen = np.flatnonzero(mixed[kind] & (op[read] != SUM) & (op[read] != CONSTANT))
     if not chosen.size:
         return program
-    in_sum = op[user[chosen]] == SUM  # there, all of one kind become one sum
+    in_sum, batch = op[user[chosen]] == SUM, program.batch[read[chosen]]  # in a sum, all of one kind become one sum
     owner = np.where(in_sum, user[chosen], read[chosen])
     groups = np.column_stack([owner, np.where(in_sum, kind[chosen], -1)])
     _, first, group_of = np.unique(groups, axis=0, return_index=True, return_inverse=True)
@@ -123,18 +138,20 @@ def with_single_sums(program: SumProgram) -> SumProgram:
     lines = lines[np.argsort(lines[:, 0], kind="stable")]
     value = np.append(program.value, np.zeros(len(first)))[made]
     op = np.append(program.op, np.full(len(first), SUM, dtype=program.op.dtype))[made]
-    return _by_level(op, value, lines[:, 0], lines[:, 1], new, replace(program, outputs=read[inner:]))
+    batch = np.append(program.batch, batch[first])[made]
+    return _by_level(op, value, batch, lines[:, 0], lines[:, 1], new, replace(program, outputs=read[inner:]))
 
 
 def _colours_without_sums(program: SumProgram) -> Hashes:
     below = _Side.of_arguments(program)
-    colour = _mix(program.op.astype(np.uint64) + np.uint64(1 << 40))
+    colour = _mix(program.kind.astype(np.uint64) + np.uint64(1 << 40))
     for first, last in zip(program.levels[1:-1].tolist(), program.levels[2:].tolist(), strict=True):
         read = colour[below.other[below.start[first] : below.start[last]]]
         begin = below.start[first:last] - below.start[first]
         alike = np.minimum.reduceat(read, begin) == np.maximum.reduceat(read, begin)
         mixed = _mix(colour[first:last] * np.uint64(3) + below.sets(colour, first, last))
-        colour[first:last] = np.where(alike & (program.op[first:last] == SUM), read[begin], mixed)
+        plain = (program.op[first:last] == SUM) & (program.value[first:last] == 0.0)
+        colour[first:last] = np.where(alike & plain, read[begin], mixed)
     return colour
 
 
@@ -143,8 +160,12 @@ def _by_colour(program: SumProgram, constants_alike: bool) -> Families:
         families = _numbered(program, _refine(program, seed, constants_alike), regular=True)
         if _equitable(families):
             return families
+    return _by_operation(program)
+
+
+def _by_operation(program: SumProgram) -> Families:
     level = np.repeat(np.arange(len(program.levels) - 1), np.diff(program.levels))
-    return _numbered(program, level * len(CODE) + program.op, regular=False)
+    return _numbered(program, (level << 32) + program.kind, regular=False)
 
 
 def _numbered(program: SumProgram, colour: Ints | Hashes, regular: bool) -> Families:
@@ -162,10 +183,10 @@ def _equitable(families: Families) -> bool:
     """Return whether all members of each family do the same operation and read the same families, each at its place."""
     side = _Side.of_arguments(families.scalars)
     family = families.family.astype(np.int64)
-    op = families.scalars.op
-    first = np.zeros(families.count, dtype=op.dtype)
-    first[family] = op
-    if (first[family] != op).any():
+    kind = families.scalars.kind
+    first = np.zeros(families.count, dtype=np.int64)
+    first[family] = kind
+    if (first[family] != kind).any():
         return False
     rows = np.repeat(np.arange(len(family)), np.diff(side.start))
     places = int(side.place.max(initial=0)) + 1
@@ -188,7 +209,8 @@ class _Side:
     def of_arguments(program: SumProgram) -> _Side:
         """Return what each row reads; the arguments of a sum are all at place 0."""
         place = np.arange(len(program.args)) - np.repeat(program.start[:-1], np.diff(program.start))
-        return _Side(program.start, program.args, np.where(_user_op(program) == SUM, 0, place + 1))
+        reduces = np.repeat(program.reduces, np.diff(program.start))
+        return _Side(program.start, program.args, np.where(reduces, 0, place + 1))
 
     @staticmethod
     def of_users(program: SumProgram) -> _Side:
@@ -216,7 +238,7 @@ class _Side:
 def _refine(program: SumProgram, seed: int, constants_alike: bool) -> Hashes:
     below, above = _Side.of_arguments(program), _Side.of_users(program)
     constant = program.op == CONSTANT
-    colour = _mix(program.op.astype(np.uint64) + np.uint64(seed << 32))
+    colour = _mix(program.kind.astype(np.uint64) + np.uint64(seed << 32))
     if not constants_alike:
         colour = np.where(constant, _mix(program.value.view(np.uint64) + colour), colour)
     levels = list(zip(program.levels[:-1].tolist(), program.levels[1:].tolist(), strict=True))
@@ -236,7 +258,3 @@ def _mix(hashes: Hashes) -> Hashes:
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return hashes ^ (hashes >> np.uint64(31))
-
-
-def _user_op(program: SumProgram) -> Ints:
-    return np.repeat(program.op, np.diff(program.start))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ops import TABLE
 from .levels import distinct, edges, find_levels, group
-from .program import CODE, CONSTANT, INPUT, NAMES, Floats, Ints, ScalarProgram
+from .program import CODE, CONSTANT, INPUT, NAMES, SUM, Floats, Ints, ScalarProgram
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 1], np.uint64).view(
     np.int64
@@ -25,23 +25,24 @@ def simplify(program: ScalarProgram) -> ScalarProgram:
 
 def fold(program: ScalarProgram) -> ScalarProgram:
     """Replace what is a constant by it, and x * 1, x + 0, x - 0, x / 1, x ** 1, --x, detach x, where(1, x, y) by x."""
-    op, value, args = program.op.copy(), program.value.copy(), program.args.copy()
+    op, value, args, batch = program.op.copy(), program.value.copy(), program.args.copy(), program.batch.copy()
     rows = np.arange(len(op))
     same = np.append(rows, -1)  # same[-1] is -1: no argument
     while True:  # a few rounds: what is folded makes few other rows constant
         args = same[args]
         known = (args >= 0) & (op[args] == CONSTANT)
-        constant = np.flatnonzero((known | (args < 0)).all(axis=1) & (args[:, 0] >= 0))
+        constant = np.flatnonzero((known | (args < 0)).all(axis=1) & (args[:, 0] >= 0) & (op != SUM))
         if constant.size:
             value[constant] = _compute(op[constant], value[args[constant]])
-            op[constant], args[constant] = CONSTANT, -1
+            op[constant], args[constant], batch[constant] = CONSTANT, -1, 0
         target = _shortcut(op, args, known, value)
         found = (target >= 0) & (same[:-1] == rows)
         same[:-1][found] = target[found]
         while not np.array_equal(same, same[same]):
             same = same[same]
         if not found.any() and not constant.size:
-            return replace(program, op=op, args=args.astype(np.int32), value=value, outputs=same[program.outputs])
+            folded = replace(program, op=op, args=args.astype(np.int32), value=value, batch=batch)
+            return replace(folded, outputs=same[program.outputs])
 
 
 def _compute(op: Ints, numbers: Floats) -> Floats:
@@ -80,12 +81,14 @@ def _shortcut(op: Ints, args: Ints, known: Ints, value: Floats) -> Ints:
 
 def share(program: ScalarProgram) -> ScalarProgram:
     """Let rows that do the same with the same arguments be one; a + b and b + a are the same."""
-    args, same = program.args.copy(), np.append(np.arange(len(program.op)), -1)
-    what = np.where(program.op == CONSTANT, program.value.view(np.int64), 0)
+    args, same = program.args, np.append(np.arange(len(program.op)), -1)
+    what = np.where(np.isin(program.op, (CONSTANT, SUM)), program.value.view(np.int64), program.batch)
     what = np.where(program.op == INPUT, np.arange(len(program.op)), what)
     commutes = np.isin(program.op, _COMMUTE)
     for rows in _by_level(program):
-        args[rows] = read = same[args[rows]]
+        if len(rows) == 1:
+            continue  # equal rows are of one level
+        read = same[args[rows]]
         swap = commutes[rows] & (read[:, 0] > read[:, 1])
         read[swap, :2] = read[swap, 1::-1]
         keys = np.column_stack([read, program.op[rows], what[rows]])
@@ -94,7 +97,7 @@ def share(program: ScalarProgram) -> ScalarProgram:
         order = np.lexsort((rows, *keys.T))
         new = np.append(True, (keys[order[1:]] != keys[order[:-1]]).any(axis=1))
         same[rows[order]] = rows[order][new][np.cumsum(new) - 1]
-    return replace(program, args=args, outputs=same[program.outputs])
+    return replace(program, args=same[args].astype(np.int32), outputs=same[program.outputs])
 
 
 def drop_dead(program: ScalarProgram) -> ScalarProgram:
@@ -110,6 +113,7 @@ def drop_dead(program: ScalarProgram) -> ScalarProgram:
         op=program.op[live],
         args=new[program.args[live]].astype(np.int32),
         value=program.value[live],
+        batch=program.batch[live],
         inputs=new[program.inputs],
         outputs=new[program.outputs],
     )

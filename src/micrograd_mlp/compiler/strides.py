@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
@@ -51,6 +52,11 @@ def extents_of(cuts: Cuts, size: int) -> tuple[int, ...]:
 def blocks_of(cuts: Cuts, size: int) -> tuple[int, ...]:
     """Return how many members one step along each extent passes, the slowest first."""
     return () if size == 1 else (*reversed(cuts), 1)
+
+
+def strides_of(extents: Sequence[int]) -> tuple[int, ...]:
+    """Return how many members of an array of these extents one step along each of them passes."""
+    return tuple(prod(extents[d + 1 :]) for d in range(len(extents)))
 
 
 def is_slice(dims: Dims, offset: int, size: int) -> bool:

@@ -19,21 +19,27 @@ from .. import ops
 from ..engine import Constant, Value, topological_order
 from ..ieee import as_float
 from ..ops import TABLE, Op
-from .program import CODE, CONSTANT, INPUT, NAMES, ScalarProgram
+from .program import CODE, CONSTANT, INPUT, NAMES, SUM, Group, ScalarProgram
 
 _OPS = [TABLE.get(name) for name in NAMES]
 _PACKAGE = __name__.rpartition(".")[0].rpartition(".")[0]
 
 
 class Tape:
-    """Rows of operations, as they are recorded; and the Values met from outside, which become inputs."""
+    """Rows of operations, as they are recorded; and the Values met from outside, which become inputs.
+
+    In a batch, one sample stands for all. What is computed from it is of the batch too, until a sum closes it.
+    """
 
     def __init__(self) -> None:
         self.rows = array("i")  # four numbers a row: the operation, three arguments
-        self.values: dict[int, float] = {}  # of the rows that are constants
-        self.inputs: list[int] = []
-        self.labels: list[str] = []
-        self.captured: list[Value] = []  # those of the inputs that are Values, in order, after all others
+        self.values: dict[int, float] = {}  # of the rows that are constants; of sums over samples, their batch
+        self.labels: dict[int, str] = {}  # of the inputs
+        self.captured: dict[Value, int] = {}  # the inputs that are Values
+        self.lengths: list[int] = []  # of the batches 1, 2, ... when they were traced
+        self.counts: dict[int, int] = {}  # batch: the input that is its length
+        self._batch = bytearray()  # of each row, as far as it was asked for
+        self._samples: dict[int, int] = {}  # input: the batch that has it for each sample
         self._constants: dict[Any, int] = {}
         self._known: dict[Value, int] = {}
         self._data: dict[Value, float] = {}  # of the leaves, when they were met
@@ -43,15 +49,49 @@ class Tape:
         self.rows.extend((code, a, b, c))
         return len(self.rows) // 4 - 1
 
-    def input(self, label: str) -> Symbol:
-        """Return the symbol of a further number that is given."""
-        self.inputs.append(self.row(INPUT))
-        self.labels.append(label)
-        return Symbol(self, self.inputs[-1])
+    def input(self, label: str, batch: int = 0) -> Symbol:
+        """Return the symbol of a further number that is given, or that each sample of a batch has for itself."""
+        index = self.row(INPUT)
+        self.labels[index] = label
+        if batch:
+            self._samples[index] = batch
+        return Symbol(self, index)
 
-    def bind(self, value: Value, label: str) -> None:
+    def bind(self, value: Value, symbol: Symbol) -> None:
         """Let a number that is given stand for this Value wherever it is met."""
-        self._known[value], self._data[value] = self.input(label).index, value.data
+        self._known[value], self._data[value] = symbol.index, value.data
+
+    def batch_of_length(self, length: int) -> int:
+        """Return the number of the batch of so many samples."""
+        if length not in self.lengths:
+            self.lengths.append(length)
+        return self.lengths.index(length) + 1
+
+    def count(self, batch: int) -> Symbol:
+        """Return the symbol of the number of samples in a batch."""
+        if batch not in self.counts:
+            self.counts[batch] = self.input("count").index
+        return Symbol(self, self.counts[batch])
+
+    def close(self, number: Any, batch: int) -> Symbol:
+        """Return the sum of a number over all samples of a batch."""
+        row = self.row(SUM, self.index(number))
+        self.values[row] = float(batch)
+        return Symbol(self, row)
+
+    def batches(self) -> bytearray:
+        """Return the batch of each row so far, 0 for none. Raises ValueError where two batches meet."""
+        rows, batch = self.rows, self._batch
+        if not self.lengths:
+            return bytearray(len(rows) // 4)
+        for index in range(len(batch), len(rows) // 4):
+            code, *args = rows[4 * index : 4 * index + 4]
+            of_args = {batch[arg] for arg in args if arg >= 0} - {0} if code != SUM else set()
+            if len(of_args) > 1:
+                one, other = (self.lengths[number - 1] for number in sorted(of_args))
+                raise ValueError(f"numbers of a batch of {one} and of one of {other} samples meet; close one with mean")
+            batch.append(of_args.pop() if of_args else self._samples.get(index, 0))
+        return batch
 
     def constant(self, number: Any) -> int:
         """Return the row of a constant."""
@@ -91,9 +131,9 @@ class Tape:
 
     def _import(self, node: Value) -> int:
         if node.op is None:
-            self.captured.append(node)
             self._data[node] = node.data
-            return self.input(node.label).index
+            self.captured[node] = self.input(node.label).index
+            return self.captured[node]
         if TABLE.get(node.op.name) is not node.op:
             raise ValueError(f"{node!r} comes from an operation of one's own, {node.op.name!r}; use operations of ops")
         return self.row(CODE[node.op.name], *(self._of_node(arg) for arg in node._nodes()))
@@ -101,13 +141,29 @@ class Tape:
     def _of_node(self, node: Value) -> int:
         return self.constant(node.data) if node.__class__ is Constant else self._known[node]
 
-    def program(self, outputs: Sequence[int]) -> ScalarProgram:
-        """Return what was recorded, as a program with these rows as outputs."""
+    def program(
+        self,
+        outputs: Sequence[int],
+        inputs: Sequence[int] | None = None,
+        given: Sequence[Group] = (),
+        wanted: Sequence[Group] = (),
+    ) -> ScalarProgram:
+        """Return what was recorded, as a program with these rows as outputs, and as inputs: all in order, if None."""
+        inputs = list(self.labels) if inputs is None else inputs
         rows = np.array(self.rows, dtype=np.int32).reshape(-1, 4)
         value = np.zeros(len(rows))
         value[list(self.values)] = list(self.values.values())
-        ends = np.array(self.inputs, dtype=np.int32), np.array(outputs, dtype=np.int32)
-        return ScalarProgram(rows[:, 0].astype(np.uint8), rows[:, 1:].copy(), value, *ends, tuple(self.labels))
+        return ScalarProgram(
+            rows[:, 0].astype(np.uint8),
+            rows[:, 1:].copy(),
+            value,
+            np.array(inputs, dtype=np.int64),
+            np.array(outputs, dtype=np.int64),
+            tuple(self.labels.get(row, "") for row in inputs),
+            np.frombuffer(bytes(self.batches()), dtype=np.uint8),
+            tuple(given),
+            tuple(wanted),
+        )
 
 
 class Symbol:
@@ -129,6 +185,8 @@ class Symbol:
         """Return d self / d input for each of `inputs`, symbols or Values; `grad` of the engine comes here."""
         if isinstance(inputs, Value | Symbol):
             return self.gradients([inputs])[0]
+        if hasattr(inputs, "with_slopes"):  # a batch of samples
+            return inputs.with_slopes(self)
         return [slope if isinstance(slope, Symbol) else Symbol(self.tape, self.tape.constant(slope))
                 for slope in _slopes(self, [self.tape.index(node) for node in inputs])]  # fmt: skip
 
@@ -147,6 +205,12 @@ class Symbol:
     def __int__(self) -> int:
         _refuse("int(x)", "count and choose with plain numbers from outside the function, or with ops.where")
 
+    def __index__(self) -> int:  # noqa: PLE0305  # it always raises
+        _refuse("an index or a count", "index and count with plain numbers from outside the function")
+
+    def __format__(self, spec: str) -> str:
+        return repr(self) if not spec else _refuse(f"format {spec!r}", "print numbers outside the function")
+
     def __bool__(self) -> bool:
         return _refuse("bool(x)", _BRANCH)
 
@@ -162,7 +226,12 @@ _BRANCH = "use ops.where(condition, a, b), ops.maximum, ops.minimum, ops.step or
 
 
 def _refuse(what: str, instead: str) -> NoReturn:
-    raise TypeError(f"{_user_line()}: {what} asks a traced number for its value, which is not known yet; {instead}")
+    refuse(what, "a traced number for its value", instead)
+
+
+def refuse(what: str, asked: str, instead: str) -> NoReturn:
+    """Raise TypeError that names the line of the user's code, and says what to use there instead."""
+    raise TypeError(f"{_user_line()}: {what} asks {asked}, which is not known yet; {instead}")
 
 
 def _user_line() -> str:
@@ -217,9 +286,14 @@ for _name, _op in TABLE.items():
 
 
 def _slopes(output: Symbol, inputs: list[int]) -> list[Any]:
-    """Return d output / d row for each row of `inputs`, as `engine.grad` does; what is nowhere reached gets 0.0."""
+    """Return d output / d row for each row of `inputs`, as `engine.grad` does; what is nowhere reached gets 0.0.
+
+    What a batch reads from outside is the same number for all of its samples: its slope is the sum of theirs, but that
+    of the sample alone where `output` itself is one of a sample. Raises ValueError where that depends on all samples.
+    """
     tape, first = output.tape, min(inputs, default=0)
-    rows = tape.rows[: 4 * (output.index + 1)]
+    rows, batch = tape.rows[: 4 * (output.index + 1)], tape.batches()
+    alone = batch[output.index] > 0
     between = bytearray(output.index + 1)  # what depends on an input
     for index in inputs:
         if index <= output.index:
@@ -229,21 +303,35 @@ def _slopes(output: Symbol, inputs: list[int]) -> list[Any]:
             if arg >= 0 and between[arg]:
                 between[index] = 1
     adjoint: dict[int, Any] = {output.index: 1.0}
+    shared: dict[int, dict[int, Any]] = {}  # row: what the samples of each batch add to its adjoint
     for index in range(output.index, first - 1, -1):
+        for number, share in shared.pop(index, {}).items():
+            closed = tape.close(share, number)
+            adjoint[index] = adjoint[index] + closed if index in adjoint else closed
         if index not in adjoint or not between[index]:
             continue
-        op = _OPS[rows[4 * index]]
+        code = rows[4 * index]
+        op, above = _OPS[code], adjoint[index]
+        if code == SUM:
+            arg = rows[4 * index + 1]
+            if alone and batch[arg]:
+                raise ValueError("the gradient of one sample cannot pass a sum over all; take that of a mean or total")
+            share = above if batch[arg] else tape.count(int(tape.values[index])) * above
+            adjoint[arg] = adjoint[arg] + share if arg in adjoint else share
         if op is None or op.flat:
             continue
         args = rows[4 * index + 1 : 4 * index + 1 + len(op.partials)]
-        numbers = [tape.values[arg] if arg in tape.values else Symbol(tape, arg) for arg in args]
-        out, above = Symbol(tape, index), adjoint[index]
+        numbers = [tape.values[arg] if arg in tape.values and rows[4 * arg] == CONSTANT else Symbol(tape, arg)
+                   for arg in args]  # fmt: skip
+        out = Symbol(tape, index)
         for arg, partial in zip(args, op.partials, strict=True):
             if between[arg]:
                 slope = partial(out, *numbers)
                 share = _times(slope, above)
                 share = ops.where(slope, share, 0.0) if op.selects else share
-                adjoint[arg] = adjoint[arg] + share if arg in adjoint else share
+                own = alone or batch[arg] == batch[index]
+                sums, key = (adjoint, arg) if own else (shared.setdefault(arg, {}), batch[index])
+                sums[key] = sums[key] + share if key in sums else share
     return [adjoint.get(index, 0.0) for index in inputs]
 
 

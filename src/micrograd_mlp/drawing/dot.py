@@ -93,13 +93,17 @@ def _box(node: Node) -> str:
     if node.folded:
         ink = f'<font color="white">{_bold(node.title)}</font>'
         title = f'<tr><td colspan="2" bgcolor="{style.line}"{shape}>{ink}</td></tr>'
-    rows = "".join(map(_row, node.rows))
+    rows = "".join([*map(_line, node.lines), *map(_row, node.rows)])
     table = (
         f'<table border="{style.width}" color="{style.line}" bgcolor="{style.fill}"{shape}'
         f' cellborder="0" cellspacing="0" cellpadding="2">{title}{rows}</table>'
     )
     frame = f'<table border="1" color="{style.line}" cellborder="0" cellspacing="0" cellpadding="2">'
     return f"{frame}<tr><td>{table}</td></tr></table>" if style.double else table
+
+
+def _line(line: str) -> str:
+    return f'<tr><td colspan="2" align="left">{_PAD}{_text(line)}{2 * _PAD}</td></tr>'
 
 
 def _row(row: tuple[str, str]) -> str:

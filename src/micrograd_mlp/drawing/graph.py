@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,7 +24,10 @@ _WEIGHT = re.compile(r"(?:(.*)\.)?w\[\d+\]", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box with a title and rows of (what, number), or the circle of an operation; `tip` shows under the mouse."""
+    """A box with a title, lines of text and rows of (what, number), or the circle of an operation.
+
+    `tip` shows under the mouse.
+    """
 
     name: str
     kind: str
@@ -32,6 +35,7 @@ class Node:
     rows: tuple[tuple[str, str], ...] = ()
     tip: str = ""
     folded: bool = False
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +112,17 @@ def expression_of(outputs: Sequence[Value], parameters: Mapping[Value, str], nam
 
 
 def _labelled(order: list[Value]) -> dict[Value, str]:
-    """Return the leaves that are labelled as parameters in `nn`: `w[i]` at some place, `b` where that place has a w."""
     leaves = {value: str(value.label) for value in order if value.op is None and value.label}
-    places = {match[1] for label in leaves.values() if (match := _WEIGHT.fullmatch(label))}
+    found = parameters_among(leaves.values())
+    return {value: label for value, label in leaves.items() if label in found}
+
+
+def parameters_among(labels: Iterable[str]) -> set[str]:
+    """Return the labels that parameters have in `nn`: `w[i]` at some place, `b` where that place has a w."""
+    matches = {label: _WEIGHT.fullmatch(label) for label in labels}
+    places = {match[1] for match in matches.values() if match}
     biases = {"b" if place is None else f"{place}.b" for place in places}
-    return {value: label for value, label in leaves.items() if label in biases or _WEIGHT.fullmatch(label)}
+    return {label for label, match in matches.items() if match or label in biases}
 
 
 def number(x: float) -> str:

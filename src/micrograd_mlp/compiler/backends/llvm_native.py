@@ -1,37 +1,53 @@
-"""From an LLVM module to functions that can be called: optimized for a machine, by default the one at hand."""
+"""From an LLVM module to functions that can be called: optimized for a machine, by default the one at hand.
+
+What was compiled once is kept in a folder (see `cache`), so that the next process only loads it.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
+import llvmlite
 from llvmlite import binding
+
+from ... import cache
+
+_OPTIONS = {"loop_unrolling": False}  # it doubles the time to compile, and short loops gain nothing
 
 
 class Native:
     """The machine code of one module; it lives as long as this object."""
 
-    def __init__(self, module: Any, *, cpu: str | None = None, features: str | None = None, level: int = 3) -> None:
-        """Compile an `llvmlite.ir.Module`.
+    def __init__(self, module: Any, *, cpu: str | None = None, features: str | None = None, level: int = 1) -> None:
+        """Compile an `llvmlite.ir.Module`, or load what was compiled from the same text.
 
         `cpu` and `features` are named as LLVM names them, by default those of this machine. `level`, from 0 to 3, is
-        how much is optimized; from 2 on, loops become vectors.
+        how much is optimized; from 1 on, loops become vectors.
         """
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
-        machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name() if cpu is None else cpu,
-            features=binding.get_host_cpu_features().flatten() if features is None else features,
-            opt=min(level, 2),
+        cpu = binding.get_host_cpu_name() if cpu is None else cpu
+        features = binding.get_host_cpu_features().flatten() if features is None else features
+        self._machine = binding.Target.from_default_triple().create_target_machine(
+            cpu=cpu, features=features, opt=min(level, 2)
         )
-        module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        parsed = binding.parse_assembly(str(module))
-        parsed.verify()
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=level))
-        builder.getModulePassManager().run(parsed, builder)
-        self.llvm: str = str(parsed)
-        self._machine = machine
-        self._engine = binding.create_mcjit_compiler(parsed, machine)
+        module.triple, module.data_layout = self._machine.triple, str(self._machine.target_data)
+        self._text, self._level = str(module), level
+        made_by = llvmlite.__version__, binding.llvm_version_info, cpu, features, level, _OPTIONS
+        key = f"{made_by}\n{self._text}"
+        code = cache.load(key)
+        if code is None:
+            code = self._machine.emit_object(self._optimized())
+            cache.save(key, code)
+        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self._machine)
+        self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
+
+    @cached_property
+    def llvm(self) -> str:
+        """The optimized module as text."""
+        return str(self._optimized())
 
     @property
     def assembly(self) -> str:
@@ -41,6 +57,16 @@ class Native:
     def address(self, name: str) -> int:
         """Return where the function `name` begins, for `ctypes`."""
         return int(self._engine.get_function_address(name))
+
+    def _optimized(self) -> Any:
+        module = binding.parse_assembly(self._text)
+        module.verify()
+        options = binding.create_pipeline_tuning_options(speed_level=self._level)
+        for name, value in _OPTIONS.items():
+            setattr(options, name, value)
+        builder = binding.create_pass_builder(self._machine, options)
+        builder.getModulePassManager().run(module, builder)
+        return module
 
 
 def features_without_fma() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
 from threading import Lock
 from typing import Any
 
@@ -12,12 +14,18 @@ from ..program import ANYWHERE, ArrayProgram, Operand, Statement, Term
 
 Numbers = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Load = Callable[[], Numbers]
-Run = Callable[[Any], Numbers]
+Run = Callable[..., tuple[Numbers, list[Numbers]]]
+REDUCTIONS = {"sum": np.add, "largest": np.maximum}
 
 
 def _logistic(a: Any) -> Any:
     small = np.exp(-np.abs(a))
     return np.where(a >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def _power(a: Any, b: Any) -> Any:
+    """Return a ** b; for one exponent of 0.5, NumPy takes a square root, which differs at -0 and -inf."""
+    return np.where((b == 0.5) & (a + a == a), np.abs(a), np.power(a, b))
 
 
 RULES: dict[str, Callable[..., Any]] = {
@@ -26,7 +34,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "mul": np.multiply,
     "div": np.divide,
     "neg": np.negative,
-    "pow": np.power,
+    "pow": _power,
     "exp": np.exp,
     "expm1": np.expm1,
     "log": np.log,
@@ -52,20 +60,54 @@ RULES: dict[str, Callable[..., Any]] = {
 def lower(program: ArrayProgram, dtype: str = "float64") -> Run:
     """Return a function from the numbers of all inputs to those of all outputs, each in one array.
 
-    The memory of the program is laid out once and used at every call, one call at a time.
+    `run(numbers, columns, lengths)` takes what no batch has for itself as `numbers`, the groups of those that one has
+    as arrays (samples, size), and how long each batch is; it returns the same of the outputs. The memory of the program
+    is laid out once for each length and used at every call, one call at a time.
     """
+    lock, latest = Lock(), _Latest(program, dtype)
+    own = len(program.outputs) - sum(group.size for group in program.wanted)
+
+    def run(numbers: Any, columns: Sequence[Any] = (), lengths: Sequence[int] = ()) -> tuple[Numbers, list[Numbers]]:
+        with lock, np.errstate(all="ignore"):
+            single = latest.of(tuple(lengths))(np.concatenate([numbers, *(np.ravel(column) for column in columns)]))
+        groups, at = [], own
+        for group in program.wanted:
+            length = lengths[group.batch - 1]
+            groups.append(single[at : at + length * group.size].reshape(length, group.size))
+            at += length * group.size
+        return single[:own], groups
+
+    return run
+
+
+@dataclass
+class _Latest:
+    """The program as it was last laid out."""
+
+    program: ArrayProgram
+    dtype: str
+    lengths: tuple[int, ...] = (-1,)
+    run: Callable[[Any], Numbers] | None = None
+
+    def of(self, lengths: tuple[int, ...]) -> Callable[[Any], Numbers]:
+        if self.run is None or lengths != self.lengths:
+            self.run, self.lengths = _lay_out(self.program.sized(lengths), self.dtype), lengths
+        return self.run
+
+
+def _lay_out(program: ArrayProgram, dtype: str) -> Callable[[Any], Numbers]:
     memory: Numbers = np.zeros(program.bases[-1], dtype=dtype)
-    memory[: len(program.constants)] = program.constants
+    with np.errstate(over="ignore"):  # a constant too large for float32 is inf there
+        memory[: len(program.constants)] = program.constants
     steps = [_lower_statement(program, statement, memory) for statement in program.statements]
-    used = program.inputs >= 0
-    places, lock = program.inputs[used], Lock()
+    places, outputs = program.addresses(program.inputs), program.addresses(program.outputs)
+    used = places >= 0
 
     def run(numbers: Any) -> Numbers:
-        with lock, np.errstate(all="ignore"):
-            memory[places] = np.asarray(numbers, dtype=dtype)[used]
-            for step in steps:
-                step()
-            return memory[program.outputs]
+        memory[places[used]] = numbers[used]
+        for step in steps:
+            step()
+        return memory[outputs]
 
     return run
 
@@ -73,9 +115,10 @@ def lower(program: ArrayProgram, dtype: str = "float64") -> Run:
 def _lower_statement(program: ArrayProgram, statement: Statement, memory: Numbers) -> Callable[[], None]:
     extents = program.extents(statement.axes)
     out = _view(memory, program.bases[statement.out], extents, np.cumprod([1, *extents[:0:-1]])[::-1][: len(extents)])
-    if statement.op == "sum":
-        rule: Callable[..., Any] = _add
-        loads = [_lower_term(program, term, extents, memory) for term in statement.terms]
+    if statement.terms:
+        combine = REDUCTIONS[statement.op]
+        rule: Callable[..., Any] = partial(_chain, combine)
+        loads = [_lower_term(program, term, extents, memory, combine) for term in statement.terms]
     else:
         rule = RULES[statement.op]
         loads = [_load(program, operand, extents, memory) for operand in statement.operands]
@@ -86,23 +129,23 @@ def _lower_statement(program: ArrayProgram, statement: Statement, memory: Number
     return step
 
 
-def _add(first: Any, *rest: Any) -> Any:
-    for number in rest:
-        first = first + number
-    return first
+def _chain(combine: Any, *numbers: Any) -> Any:
+    return reduce(combine, numbers)
 
 
-def _lower_term(program: ArrayProgram, term: Term, extents: tuple[int, ...], memory: Numbers) -> Load:
+def _lower_term(program: ArrayProgram, term: Term, extents: tuple[int, ...], memory: Numbers, combine: Any) -> Load:
     if term.offsets is not None:
         offsets, load = term.offsets, _load(program, term.factors[0], (term.length,), memory)
-        return lambda: np.add.reduceat(load(), offsets).reshape(extents)
+        return lambda: combine.reduceat(load(), offsets).reshape(extents)
     loads = [_load(program, factor, extents + program.extents(term.axes), memory) for factor in term.factors]
     kept, summed = range(len(extents)), tuple(range(len(extents), len(extents) + len(term.axes)))
     if len(loads) == 1:
-        return lambda: loads[0]().sum(axis=summed)
+        return lambda: combine.reduce(loads[0](), axis=summed)
     both = [*kept, *summed]
     if not summed:
         return lambda: loads[0]() * loads[1]()
+    if any(0 in factor.strides[len(extents) :] for factor in term.factors):
+        return lambda: (loads[0]() * loads[1]()).sum(axis=summed)  # einsum would multiply once, after the sum
     einsum: Callable[..., Numbers] = np.einsum
     return lambda: einsum(loads[0](), both, loads[1](), both, [*kept])
 
