@@ -79,7 +79,7 @@ def count(root: Any) -> int:
     return len(met)
 
 
-def epochs_of_fit(X: Points, y: list[int]) -> list[float]:
+def epochs_of_fit(X: Points, y: list[int], engine: str) -> list[float]:
     """Return the sorted times of the epochs of `fit` on the same task: step, update of the weights and evaluation."""
     from micrograd_mlp import MLP
     from micrograd_mlp.training import fit
@@ -94,6 +94,7 @@ def epochs_of_fit(X: Points, y: list[int]) -> list[float]:
         l2=1e-4,
         optimizer="sgd",
         epochs=5 * ROUNDS + 1,
+        engine=engine,
         callbacks=[lambda epoch, model: marks.append(perf_counter())],
     )
     return sorted(after - before for before, after in pairwise(marks[1:]))
@@ -197,7 +198,8 @@ def main() -> None:
     for what, theirs, ours in (
         ("collector as Python sets it", taken["stock", True], taken["ours", True]),
         ("paused for ours", taken["stock", True], taken["ours", False]),
-        ("an epoch of `fit`, which pauses it", taken["stock", True], in_fresh_process(epochs_of_fit, X, y)),
+        ("an epoch of `fit`, which pauses it", taken["stock", True], in_fresh_process(epochs_of_fit, X, y, "python")),
+        ("an epoch of `fit`, native", taken["stock", True], in_fresh_process(epochs_of_fit, X, y, "native")),
         ("compiled, on NumPy", taken["stock", True], in_fresh_process(compiled_steps, X, y, "numpy")),
         ("compiled, native", taken["stock", True], in_fresh_process(compiled_steps, X, y, "llvm")),
         ("collector off for both", taken["stock", False], taken["ours", False]),
