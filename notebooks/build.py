@@ -1,4 +1,4 @@
-"""Write micrograd_mlp.ipynb at the root from the script beside this file, executed, the same each time."""
+"""Write the notebooks at the root from the scripts beside this file, executed, the same each time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Any
 import jupytext
 from nbclient import NotebookClient
 
-SOURCE = Path(__file__).with_name("micrograd_mlp.py")
-TARGET = SOURCE.parents[1] / "micrograd_mlp.ipynb"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("micrograd_mlp.py", "compiler.py"))
+
+
+def target(source: Path) -> Path:
+    """Return where the notebook of a script is."""
+    return ROOT / source.with_suffix(".ipynb").name
 
 
 def executed(source: Path) -> Any:
@@ -26,5 +31,7 @@ def executed(source: Path) -> Any:
 if __name__ == "__main__":
     import nbformat
 
-    TARGET.write_text(nbformat.writes(executed(SOURCE)) + "\n", encoding="utf-8")
-    print(f"wrote {TARGET.name}, {TARGET.stat().st_size / 1e6:.1f} MB")
+    for source in SOURCES:
+        path = target(source)
+        path.write_text(nbformat.writes(executed(source)) + "\n", encoding="utf-8")
+        print(f"wrote {path.name}, {path.stat().st_size / 1e6:.1f} MB")

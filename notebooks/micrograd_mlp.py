@@ -383,3 +383,5 @@ for order in (1, 2, 3):
 # %% [markdown]
 # That is all. The engine you have just used is two short files, `ops.py` (the rules) and `engine.py` (the chain rule);
 # `nn.py` makes neurons of it. Read them: together they have fewer than 500 lines.
+#
+# The next notebook, [compiler.ipynb](compiler.ipynb), takes the same code and finds the loops in it.
