@@ -36,7 +36,7 @@ def microseconds(compiled: Any, args: Any) -> float:
 def row(name: str) -> str:
     """Return a line of the table."""
     function, args = PROGRAMS[name]()
-    compiled: Any = jit(function)
+    compiled: Any = jit(function, backend="numpy")
     start = perf_counter()
     compiled(*args)
     first = perf_counter() - start
