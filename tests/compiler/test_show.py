@@ -71,5 +71,16 @@ def test_gradients_are_equations_too():
 
 
 def test_an_unknown_stage():
-    with pytest.raises(ValueError, match="a program is shown as one of scalars, families, equations; got 'loops'"):
-        shown(lambda x: x, 1.0, stage="loops")
+    with pytest.raises(ValueError, match="shown as one of scalars, families, equations, loops, llvm, asm; got 'tiles'"):
+        shown(lambda x: x, 1.0, stage="tiles")
+
+
+def test_loops_and_code_of_a_program():
+    def dot(w, x):
+        return sum(a * b for a, b in zip(w, x, strict=True))
+
+    assert shown(dot, [1.0] * 3, [2.0] * 3, stage="loops") == ["once:", "    at once:", "        z* = sum(w, x)"]
+    assert shown(dot, [1.0] * 9, [2.0] * 9, stage="loops")[0] == "for tiles of i, taking w, x:"
+    pytest.importorskip("llvmlite")
+    assert any("fmuladd" in line for line in shown(dot, [1.0] * 9, [2.0] * 9, stage="llvm"))
+    assert any(line.strip().startswith("ret") for line in shown(dot, [1.0] * 3, [2.0] * 3, stage="asm"))
