@@ -14,7 +14,7 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help train test check format fuzz bench bench-peers notebook figures oracle clean
+.PHONY: help train test check format fuzz bench bench-peers notebook figures oracle web clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ figures: $(VENV)/.dev ## make the pictures in images/ again, byte for byte
 
 oracle: $(VENV)/.oracle ## parity with PyTorch, HIPS autograd and mpmath
 	$(BIN)/python -m pytest tests/oracle
+
+web: ## build the pages in web/ into the package; needs node 20 and npm
+	cd web && npm install --no-package-lock --no-audit --no-fund --loglevel error && node build.mjs
 
 clean: ## remove the environment and what runs left behind
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

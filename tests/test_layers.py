@@ -19,7 +19,7 @@ FLOORS = (
     ("ops",),
     ("engine",),
     ("anomaly", "nn", "pickling"),
-    ("__init__", "files"),
+    ("__init__", "files", "web"),
     ("cache", "columns", "expressions", "losses", "optim", "tables"),
     # the drawing of graphs knows nothing of training and of compiling
     ("drawing.graph",),
@@ -27,6 +27,7 @@ FLOORS = (
     ("drawing.path", "drawing.render"),
     ("drawing.picture", "drawing.program"),
     ("drawing",),
+    ("explorer",),
     # operations in native code know only numbers
     ("compiler.backends.series",),
     ("compiler.backends.llvm_lanes", "compiler.backends.llvm_native"),

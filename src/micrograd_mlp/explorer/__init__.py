@@ -1,0 +1,1 @@
+"""A page on which any graph of Values can be stepped through."""
