@@ -15,7 +15,7 @@ PACKAGE = ROOT.name
 
 # Each module imports from the floors below its own, never from its own floor or from above. A new module goes in here.
 FLOORS = (
-    ("ieee", "names"),
+    ("checks", "ieee", "names"),
     ("ops",),
     ("engine",),
     ("anomaly", "nn", "pickling"),
