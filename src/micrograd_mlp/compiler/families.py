@@ -47,7 +47,7 @@ def find_sums(program: ScalarProgram) -> SumProgram:
     order = np.argsort(root[user[~inner]], kind="stable")
     user, args = root[user[~inner]][order], args[~inner][order]
     kept = np.flatnonzero(root == rows)
-    new = np.cumsum(root == rows) - 1
+    new = (np.cumsum(root == rows) - 1)[root]
     return _by_level(op[kept], program.value[kept], program.batch[kept], new[user], new[args], new, program)
 
 
@@ -95,6 +95,19 @@ def find_families(program: SumProgram) -> Families:
     if families.count > max(most, len(program.op) // 4):
         return _by_operation(program)
     return families
+
+
+def family_of_rows(program: ScalarProgram) -> Ints:
+    """Return the family of each row of a program, whatever its constants are; a sum goes with what it dissolves into.
+
+    Rows of the same family do the same operation; where there is no regularity, that and their level is all.
+    """
+    every = replace(program, inputs=np.arange(len(program.op)), labels=("",) * len(program.op))  # so each is followed
+    families = _by_colour(find_sums(every), constants_alike=True)
+    if families.count > max(64, len(program.op) // 4):
+        families = _by_operation(families.scalars)
+    rows: Ints = families.family[families.scalars.inputs]
+    return rows
 
 
 def _fewer(families: Families, others: Families) -> Families:
