@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..anomaly import describe, first_non_finite
 from ..checks import checked, whole
 from ..engine import Value
+from ..explorer import Explorer, explore
 from ..names import refuse_unknown
 from .features import FEATURES, Network
 from .machine import Machine
 from .problems import Points
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .run import Run
 
 
 def copy_of(network: Network, settings: Settings) -> Network:
@@ -26,21 +24,21 @@ def copy_of(network: Network, settings: Settings) -> Network:
     return copy
 
 
-def loss_of(network: Network, settings: Settings, x: Any, target: Any) -> Value:
-    """Return the loss of a sample as a graph in which inputs, features, units and scores bear their names."""
+def loss_of(network: Network, settings: Settings, x: Any, target: Any) -> tuple[Value, dict[str, Value]]:
+    """Return the loss of a sample as a graph in which everything bears its name, and what neurons give by theirs."""
     point = [Value(number, label=f"x{index + 1}") for index, number in enumerate(x)]
     levels = network.units(point)
     for name, value in zip(settings.features, levels[0], strict=True):
         value.label = value.label or FEATURES[name][1]
-    for index, level in enumerate(levels[1:-1]):
-        for k, value in enumerate(level):
-            value.label = f"layers[{index}].neurons[{k}]"
+    units = {f"layers[{i}].neurons[{k}]": value for i, level in enumerate(levels[1:]) for k, value in enumerate(level)}
     scores = levels[-1]
+    for name, value in units.items():
+        value.label = name
     for k, score in enumerate(scores):
         score.label = "score" if len(scores) == 1 else f"score {k}"
     loss: Value = settings.sample_loss(scores if len(scores) > 1 else scores[0], target)
     loss.label = loss.label or "loss"
-    return loss
+    return loss, units
 
 
 def first_failure(machine: Machine, points: Points) -> str:
@@ -49,29 +47,32 @@ def first_failure(machine: Machine, points: Points) -> str:
     _, each = machine.measure(X, y)
     for index, loss in enumerate(each.tolist()):
         if not math.isfinite(loss):
-            graph = loss_of(machine.network, machine.settings, X[index].tolist(), y[index].item())
+            graph, _ = loss_of(machine.network, machine.settings, X[index].tolist(), y[index].item())
             bad = first_non_finite(graph)
             return f"at the training point ({X[index, 0]:.3g}, {X[index, 1]:.3g}), {describe(bad)}" if bad else ""
     return ""
 
 
-def explorer_of(run: Run, index: Any, name: str) -> Callable[[], str]:
-    """Return what makes the page of the explorer: on the loss of a point by its number, looking at a parameter.
+def explorer_of(machine: Machine | None, points: Points, epoch: int, index: Any, name: str) -> Callable[[], Explorer]:
+    """Return what makes the explorer of the loss of a point, by its number; it opens at a weight or a neuron by name.
 
-    The weights are those of this moment. The page is made apart from the run, which goes on. Raises ValueError for a
-    point or a parameter that there is not.
+    The weights are those of this moment. The page is made apart from the run, which goes on meanwhile. Raises
+    ValueError for a point or a name that there is not.
     """
-    if run.machine is None:
+    if machine is None:
         raise ValueError("there are no points yet; paint some, or load a file")
-    place = checked("point", whole(0, max(0, len(run.points.X) - 1)), index)
+    place = checked("point", whole(0, max(0, len(points.X) - 1)), index)
+    settings, rule = machine.settings, machine.rule
+    network, lr = copy_of(machine.network, settings), rule.lr * rule.schedule(rule.steps)
+    x, target = points.X[place].tolist(), points.y[place].item()
+    neurons = [f"layers[{i}].neurons[{k}]" for i, layer in enumerate(network.layers) for k in range(len(layer.neurons))]
     if name:
-        refuse_unknown(name, run.machine.names, "weight")
-    network, settings = copy_of(run.machine.network, run.settings), run.settings
-    x, target = run.points.X[place].tolist(), run.points.y[place].item()
+        refuse_unknown(name, [*machine.names, *neurons], "weight or neuron")
 
-    def page() -> str:
-        loss = loss_of(network, settings, x, target)
-        loss.backward()
-        return explore(loss, model=network).html()
+    def make() -> Explorer:
+        loss, units = loss_of(network, settings, x, target)
+        select = {**dict(network.named_parameters()), **units}.get(name)
+        title = f"The loss at point {place} after {epoch} epochs"
+        return explore(loss, model=network, lr=max(lr, 1e-300), select=select, title=title)
 
-    return page
+    return make

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -150,6 +152,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, and set it a time."""
         super().connection_made(transport)
+        with suppress(OSError):  # frames that wait in the system's memory are old when they arrive
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
         if len(self.opened) >= MOST_CONNECTIONS:
             idle = [each for each in self.opened if each.is_idle()]
             (min(idle, key=lambda each: each.cycle is not None) if idle else self).hang_up()

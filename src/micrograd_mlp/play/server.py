@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import html
 import json
-import re
 import secrets
 import socket
 import webbrowser
@@ -25,7 +22,9 @@ from starlette.routing import Route
 
 from ..web import asset
 from . import documents, messages
+from .choices import choices
 from .code import code_of
+from .explain import explorer_of
 from .guard import Connection, Guard, Receive, Send
 from .run import Run
 from .session import Session
@@ -66,6 +65,7 @@ class Playground:
                 Route("/play.css", lambda request: _text(asset("play.css"), "text/css")),
                 Route("/licences.txt", lambda request: _text(asset("LICENCES.txt"), "text/plain")),
                 Route("/favicon.svg", lambda request: _text(ICON, "image/svg+xml")),
+                Route("/choices", _told(self.choices)),
                 Route("/sessions", _told(self.open), methods=["POST"]),
                 Route("/sessions/{name}/stream", _told(self.stream)),
                 Route("/sessions/{name}/close", _told(self.close), methods=["POST"]),
@@ -80,6 +80,10 @@ class Playground:
     async def page(self, request: Request) -> Response:
         """Return the page."""
         return _text(PAGE, "text/html")
+
+    async def choices(self, request: Request) -> Response:
+        """Return what there is to choose from."""
+        return JSONResponse(await asyncio.to_thread(choices))
 
     async def open(self, request: Request) -> Response:
         """Open a session: as an address describes it, or as it was saved."""
@@ -138,16 +142,13 @@ class Playground:
 
     async def explore(self, request: Request) -> Response:
         """Return the explorer on the graph of a point's loss, with the weights of this moment."""
-        from .explain import explorer_of
-
-        index, name = request.query_params.get("point", ""), request.query_params.get("parameter", "")
-        graph = await _asked(self._session(request), lambda run: explorer_of(run, index, name))
-        page = await asyncio.to_thread(graph)
-        scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
-        digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-        allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
-        policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
-        return Response(page, media_type="text/html", headers={"content-security-policy": policy})
+        index, name = request.query_params.get("point", ""), request.query_params.get("name", "")
+        make = await _asked(
+            self._session(request), lambda run: explorer_of(run.machine, run.points, run.epoch, index, name)
+        )
+        explorer = await asyncio.to_thread(make)
+        page = await asyncio.to_thread(lambda: explorer.html)
+        return Response(page, media_type="text/html", headers={"content-security-policy": explorer.policy})
 
     async def stream(self, request: Request) -> Response:
         """Return the frames of a session, as server-sent events."""
@@ -178,7 +179,7 @@ class _Stream(Response):
             closed = False
             while not closed and not gone.done():
                 news: asyncio.Future[Any] = loop.create_future()
-                session.listen(partial(loop.call_soon_threadsafe, _settle, news))
+                session.listen(partial(_hand_over, loop, news))
                 if session.closed:
                     _settle(news, {"closed": session.closed})
                 while not news.done() and not gone.done():
@@ -200,6 +201,11 @@ class _Stream(Response):
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any) -> None:
+    with suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(_settle, future, result)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:
@@ -249,6 +255,7 @@ def listen(port: int | None) -> socket.socket:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind(("127.0.0.1", each))
+            found.listen(256)
             return found
         except OSError:
             found.close()
