@@ -1,4 +1,4 @@
-"""What there is to choose from, as the page needs it to show its controls: names, limits, words, pictures of problems."""
+"""What there is to choose from, as the page needs it to show its controls: names, limits, words, small pictures."""
 
 from __future__ import annotations
 
