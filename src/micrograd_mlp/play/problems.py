@@ -190,6 +190,6 @@ def of_csv(content: bytes, name: str, kind: str, share: float, seed: int, most: 
         raise ValueError(f"{name} has one point; at least two are needed")
     with np.errstate(all="ignore"):
         points = scaled(X[:, :2], y, share, seed, features=tuple(names[:2]), classes=tuple(classes))
-    if not np.isfinite(points.X).all():
+    if not (np.isfinite(points.X).all() and np.isfinite(points.scaling.mean + points.scaling.deviation).all()):
         raise ValueError(f"{name} holds numbers that are too large to scale")
     return points

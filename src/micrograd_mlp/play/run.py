@@ -144,25 +144,27 @@ class Run:
         machine = self._needed()
         if self.settings.stop_epochs:
             epochs = min(epochs, self.settings.stop_epochs - self.epoch)
-        room, ended = max(1, int(seconds / self._seconds)), 0
+        room = max(1, int(seconds / self._seconds))
         plan: list[Sequence[int]] = []
-        while len(plan) < room and ended < epochs:
+        ends: list[int] = []  # after how many steps of the plan an epoch ends
+        while len(plan) < room and len(ends) < epochs:
             if not self._left:
                 self._left = self._batches()
             take, self._left = self._left[: room - len(plan)], self._left[room - len(plan) :]
             plan += take
-            ended += not self._left
+            ends += [] if self._left else [len(plan)]
         if plan:
-            begin = perf_counter()
+            begin, steps = perf_counter(), machine.rule.steps
             if problem := machine.engine.take(plan):
-                machine.load(machine.engine.good)
-                return self._diverge(problem)
+                self.epoch += sum(end <= machine.rule.steps - steps for end in ends)
+                self._diverge(problem)
+                return 0
             self._seconds = max(1e-7, (perf_counter() - begin) / len(plan))
-        if ended:
-            self.epoch += ended
+        if ends:
+            self.epoch += len(ends)
             self._measure()
             self._stop_by_rule()
-        return ended
+        return len(ends)
 
     def upgrade(self, machine: Machine) -> None:
         """Go on with a machine of native code, made for the program of `wanted`."""
@@ -189,25 +191,21 @@ class Run:
         """What makes programs differ: two runs with the same one can exchange their machines."""
         return (self.settings.outputs, *(getattr(self.settings, name) for name in OF_PROGRAM))
 
-    def explain(self) -> dict[str, Any]:
-        """Return the largest weight in size, by name and number: what to look at when training has diverged."""
+    def _diverge(self, problem: str) -> None:
+        """Go back to the last weights whose loss was finite, and say which number was not, and which weight is large."""
         machine = self._needed()
+        problem = first_failure(machine, self.points) or problem
+        machine.load(machine.engine.good)
         weights = machine.weights()
         place = max(range(len(weights)), key=lambda index: abs(weights[index]))
-        return {"name": machine.names[place], "value": weights[place], "first": self.start[place]}
-
-    def _diverge(self, problem: str) -> int:
-        machine, largest = self._needed(), self.explain()
-        problem = first_failure(machine, self.points) or problem
         self.playing, self._left = False, []
         self.ended = "diverged"
         self.message = (
             f"A number became inf or nan in epoch {self.epoch + 1}: {problem}. The weights are those before that step; "
-            f"the largest is {largest['name']} = {largest['value']:.4g}, which began as {largest['first']:.4g}."
+            f"the largest is {machine.names[place]} = {weights[place]:.4g}, which began as {self.start[place]:.4g}."
         )
         self._measure(replace_last=True)
         self.version += 1
-        return 0
 
     def _stop_by_rule(self) -> None:
         s, last = self.settings, self.history.epochs[-1]

@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 from .frames import Frames, state_of
 from .machine import Machine, fastest
 from .run import Run
+from .turns import Turns
 
 Result = TypeVar("Result")
 Listener = Callable[[dict[str, Any]], None]
 
 TURN = 0.008  # seconds of training before the page has its turn
 FRAME = 1 / 60  # seconds between two frames at least
-_turns = threading.Semaphore(max(1, (os.cpu_count() or 2) - 1))  # sessions that train at the same moment
+_turns = Turns(max(1, (os.cpu_count() or 2) - 1))  # sessions that train at the same moment
 _compiling = threading.Lock()  # one program at a time
 
 

@@ -23,8 +23,8 @@ export function Chart({ runs }) {
     const build = () => {
       plot?.destroy();
       const series = runs.flatMap((run, k) => [
-        { label: `${runs.length > 1 ? "AB"[k] + " " : ""}training`, stroke: colour(k ? "--purple" : "--quiet"), width: 1.6, spanGaps: true },
-        { label: `${runs.length > 1 ? "AB"[k] + " " : ""}test`, stroke: colour(k ? "--green" : "--ink"), width: 1.6, dash: [5, 3], spanGaps: true },
+        { label: `${runs.length > 1 ? "AB"[k] + " " : ""}training`, stroke: colour(k ? "--purple" : "--quiet"), width: 1.6, spanGaps: true, points: { show: false } },
+        { label: `${runs.length > 1 ? "AB"[k] + " " : ""}test`, stroke: colour(k ? "--green" : "--ink"), width: 1.6, dash: [5, 3], spanGaps: true, points: { show: false } },
       ]);
       const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--fine"), width: 0.5 }, ticks: { show: false }, font: "11px system-ui" };
       plot = new uPlot(
