@@ -22,7 +22,9 @@ def test_rows_are_fitted_each_for_itself():
     assert fitted(np.array([[0.5, -0.5], [10.0, -5.0], [np.nan, 4.0]])).tolist() == [[190, 64], [254, 64], [255, 254]]
 
 
-@pytest.mark.parametrize(("loss", "value"), [("cross_entropy", np.tanh(0.5)), ("bce", np.tanh(0.5)), ("mse", 1.0), ("hinge", 1.0)])
+@pytest.mark.parametrize(
+    ("loss", "value"), [("cross_entropy", np.tanh(0.5)), ("bce", np.tanh(0.5)), ("mse", 1.0), ("hinge", 1.0)]
+)
 def test_one_output_is_shown_as_its_loss_means_it(loss, value):
     found, winner = of_scores(np.array([[1.0]]), loss)
     assert found.tolist() == shades(np.array([value])).tolist()
@@ -30,6 +32,8 @@ def test_one_output_is_shown_as_its_loss_means_it(loss, value):
 
 
 def test_several_outputs_are_a_class_and_how_sure_it_is():
-    found, winner = of_scores(np.array([[9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-1e5, 0.0, 1e5], [np.nan, 0, 0]]), "cross_entropy")
+    found, winner = of_scores(
+        np.array([[9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-1e5, 0.0, 1e5], [np.nan, 0, 0]]), "cross_entropy"
+    )
     assert winner.tolist()[:3] == [0, 0, 2]
     assert found.tolist() == [254, 127, 254, NOT_FINITE]

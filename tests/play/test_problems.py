@@ -56,7 +56,9 @@ def test_a_file_of_labelled_points():
     assert points.features == ("width", "height")
     assert points.classes == ("a", "b")
     assert points.y.tolist() == [0, 1, 0, 1]
-    np.testing.assert_allclose(points.X * points.scaling.deviation + points.scaling.mean, [[1, 10], [2, 30], [4, 20], [3, 25]])
+    np.testing.assert_allclose(
+        points.X * points.scaling.deviation + points.scaling.mean, [[1, 10], [2, 30], [4, 20], [3, 25]]
+    )
 
 
 def test_a_file_of_targets():
@@ -76,7 +78,11 @@ def test_a_file_of_targets():
         (b"1,nan,a\n2,3,b\n", "classification", "line 1, column 2 (x2): a number is needed, got 'nan'"),
         (b"1,2,3\n" * 11, "regression", "has 11 points; the playground takes at most 10"),
         (b"1,2,3\n", "regression", "has one point"),
-        (b"".join(b"%d,1,%d\n" % (n, n) for n in range(9)), "classification", "has 9 classes; the playground shows at most 7"),
+        (
+            b"".join(b"%d,1,%d\n" % (n, n) for n in range(9)),
+            "classification",
+            "has 9 classes; the playground shows at most 7",
+        ),
         (b"1e308,1,a\n-1e308,2,b\n1e308,2,b\n", "classification", "numbers that are too large to scale"),
         (b"\xff\xfe1", "classification", "no UTF-8 text"),
     ],

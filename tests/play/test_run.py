@@ -48,7 +48,16 @@ def test_it_trains_as_fit_does(given):
     penalty = {settings.regularization: settings.rate} if settings.regularization != "none" else {}
     loss = settings.loss if settings.kind == "classification" else settings.sample_loss
     history = fit(
-        network, X, y, loss=loss, optimizer=rule, epochs=12, batch_size=settings.batch or None, seed=0, engine="numpy", **penalty
+        network,
+        X,
+        y,
+        loss=loss,
+        optimizer=rule,
+        epochs=12,
+        batch_size=settings.batch or None,
+        seed=0,
+        engine="numpy",
+        **penalty,
     )
     assert played.machine.weights() == pytest.approx([p.data for p in network.parameters()], rel=1e-9, abs=1e-12)
     assert played.history.loss[-1] == pytest.approx(history.loss[-1])
@@ -225,7 +234,10 @@ def test_a_file_becomes_the_points():
     assert len(it.points.X) == 30
 
 
-@pytest.mark.parametrize("rows", [None, 3, [1], [[1, 2]], [[1, 2, math.nan]], [[1, 2, "x"]], [[1, 2, 7]], [[1e9, 0, 0]], [[0, 0, 0]] * 10_001])
+@pytest.mark.parametrize(
+    "rows",
+    [None, 3, [1], [[1, 2]], [[1, 2, math.nan]], [[1, 2, "x"]], [[1, 2, 7]], [[1e9, 0, 0]], [[0, 0, 0]] * 10_001],
+)
 def test_points_that_are_none_are_refused(rows):
     it = run()
     with pytest.raises(ValueError):

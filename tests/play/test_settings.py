@@ -11,7 +11,22 @@ from micrograd_mlp.play.features import Network
 from micrograd_mlp.play.settings import MOST_PARAMETERS, Settings
 
 NAMES = [each.name for each in fields(Settings)]
-ABSURD = [math.nan, math.inf, -math.inf, -1e300, 10**400, None, True, [], {}, [[1]], "x" * 100_000, "NaN", "1e999", b"1"]
+ABSURD = [
+    math.nan,
+    math.inf,
+    -math.inf,
+    -1e300,
+    10**400,
+    None,
+    True,
+    [],
+    {},
+    [[1]],
+    "x" * 100_000,
+    "NaN",
+    "1e999",
+    b"1",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -23,7 +38,9 @@ def test_absurd_values_are_refused_by_name_or_made_good(name, value):
         assert str(error).startswith(name.replace("_", "-") + " takes "), error
         assert len(str(error)) < 400
     else:  # true is a truth value, no hidden layers is an empty list
-        assert (name in ("show_test", "discretize") and value is True) or (name in ("hidden", "activation") and value == [])
+        assert (name in ("show_test", "discretize") and value is True) or (
+            name in ("hidden", "activation") and value == []
+        )
         assert all(not isinstance(each, float) or math.isfinite(each) for each in asdict(settings).values())
 
 
@@ -38,7 +55,10 @@ def test_absurd_values_are_refused_by_name_or_made_good(name, value):
         ({"hidden": [128, 128]}, "hidden takes layers with at most 10000 weights and biases in all; 128,128 has 17025"),
         ({"features": ["x1", "x1"]}, "features takes each feature once and at least one of x1, x2, x1x1,"),
         ({"features": "x3"}, "features takes one of x1, x2, x1x1, x2x2, x1x2, sinx1, sinx2; got 'x3'"),
-        ({"hidden": "3,3,3", "activation": "tanh,relu"}, "activation takes one name, or one for each of 3 hidden layers"),
+        (
+            {"hidden": "3,3,3", "activation": "tanh,relu"},
+            "activation takes one name, or one for each of 3 hidden layers",
+        ),
         ({"loss": "absolute"}, "loss takes one of hinge, bce, mse, cross_entropy for classification; got 'absolute'"),
         ({"problem": "hills"}, "problem takes one of moons, circles,"),
         ({"momentum": 1}, "momentum takes a number from 0 to 1 (1 excluded), got 1"),
@@ -95,11 +115,13 @@ def test_the_defaults_are_an_empty_address():
     assert Settings().to_query() == ""
     assert Settings.from_query("") == Settings()
     assert Settings.of({"hidden": [8, 8], "lr": 0.1, "show_test": True}).to_query() == (
-        "hidden=8,8&activation=tanh,tanh&lr=0.1&show_test=true"
-    ).replace("&activation=tanh,tanh", "")
+        "hidden=8,8&lr=0.1&show_test=true"
+    )
 
 
-@pytest.mark.parametrize("query", ["lr", "lr=1&&x", "nothing=1", "lr=nan", "a=1" * 2000, "&".join(f"a{n}=1" for n in range(200))])
+@pytest.mark.parametrize(
+    "query", ["lr", "lr=1&&x", "nothing=1", "lr=nan", "a=1" * 2000, "&".join(f"a{n}=1" for n in range(200))]
+)
 def test_other_addresses_are_refused(query):
     with pytest.raises(ValueError, match="the address of the page cannot be read"):
         Settings.from_query(query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from ..anomaly import describe, first_non_finite
@@ -62,8 +63,9 @@ def explorer_of(machine: Machine | None, points: Points, epoch: int, index: Any,
     if machine is None:
         raise ValueError("there are no points yet; paint some, or load a file")
     place = checked("point", whole(0, max(0, len(points.X) - 1)), index)
-    settings, rule = machine.settings, machine.rule
-    network, lr = copy_of(machine.network, settings), rule.lr * rule.schedule(rule.steps)
+    settings, network = machine.settings, copy_of(machine.network, machine.settings)
+    rule = copy(machine.rule)  # so that the page knows the next step
+    rule.parameters, rule.memories = network.parameters(), list(rule.memories)
     x, target = points.X[place].tolist(), points.y[place].item()
     neurons = [f"layers[{i}].neurons[{k}]" for i, layer in enumerate(network.layers) for k in range(len(layer.neurons))]
     if name:
@@ -73,6 +75,6 @@ def explorer_of(machine: Machine | None, points: Points, epoch: int, index: Any,
         loss, units = loss_of(network, settings, x, target)
         select = {**dict(network.named_parameters()), **units}.get(name)
         title = f"The loss at point {place} after {epoch} epochs"
-        return explore(loss, model=network, lr=max(lr, 1e-300), select=select, title=title)
+        return explore(loss, model=network, optimizer=rule, select=select, title=title)
 
     return make

@@ -166,9 +166,9 @@ class Settings:
 
     def to_query(self) -> str:
         """Return what differs from the defaults, as the query of a URL."""
-        default = asdict(Settings())
-        own = {name: value for name, value in asdict(self).items() if value != default[name]}
-        return urlencode({name: _written(value) for name, value in own.items()}, safe=",")
+        default, own = (asdict(each) | {"activation": _once(each.activation)} for each in (Settings(), self))
+        differ = {name: _written(value) for name, value in own.items() if value != default[name]}
+        return urlencode(differ, safe=",")
 
     @classmethod
     def from_query(cls, query: str) -> Settings:
@@ -177,6 +177,10 @@ class Settings:
             return cls.of(dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=99)))
         except ValueError as error:
             raise ValueError(f"the address of the page cannot be read: {error}") from None
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names[:1] if len(set(names)) == 1 else names
 
 
 def _written(value: Any) -> Any:
