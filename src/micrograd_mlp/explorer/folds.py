@@ -232,7 +232,7 @@ def _span(first: str, last: str) -> str:
 
 
 def _numbered(name: str, root: _Group, count: int) -> Fold:
-    """Return the groups numbered, outer ones first. One that holds a single thing is left out: that stands for itself."""
+    """Return the groups numbered, outer ones first; without those that hold a single thing, which stands for itself."""
     fold = Fold(name, of=[-1] * count)
     stack = [(root, -1)]
     while stack:
@@ -278,7 +278,7 @@ def _places(home: str) -> Path:
 
 def _family_paths(expression: Expression) -> list[Path]:
     """Return the family of each Value; nothing if the compiler does not take the graph, or has nothing to find."""
-    if not TERMS < len(expression.order) <= MOST_FOR_FAMILIES:
+    if not MOST_GROUPS < len(expression.order) <= MOST_FOR_FAMILIES:
         return []
     from ..compiler.families import family_of_rows
     from ..compiler.trace import Tape

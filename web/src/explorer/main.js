@@ -1,5 +1,7 @@
 import "../shared/theme.css";
+import "./style.css";
 import { html, render } from "../shared/ui.js";
-import { ThemeSwitch } from "../shared/theme.js";
+import { App } from "./app.js";
 
-render(html`<${ThemeSwitch} />`, document.getElementById("page") ?? document.body);
+const data = JSON.parse(document.getElementById("data").textContent);
+render(html`<${App} data=${data} arithmetic=${globalThis.arithmetic} />`, document.getElementById("page"));
