@@ -79,16 +79,27 @@ def test_rewind_is_the_same_run_again():
 
 def test_other_first_weights_and_other_points():
     it = run()
-    weights, X = it.start, it.points.X
+    weights, X, machine = it.start, it.points.X, it.machine
     it.change({"init_seed": 7})
-    assert it.start != weights
+    assert it.start == it.machine.weights() == run(init_seed=7).start != weights
+    assert it.machine is machine  # nothing is compiled again
     np.testing.assert_array_equal(it.points.X, X)
     it.change({"seed": 7})
     assert (it.points.X != X).any()
+    assert it.machine is machine
+    train(it, 2)
+    other = run(init_seed=7, seed=7)
+    train(other, 2)
+    assert it.machine.weights() == pytest.approx(other.machine.weights(), rel=1e-12)
 
 
-@pytest.mark.parametrize("given", [{"lr": 0.5}, {"batch": 5}, {"speed": 3}, {"schedule": "linear"}, {"show_test": True},
-                                   {"loss": "hinge"}, {"optimizer": "adam"}, {"momentum": 0.5}, {"regularization": "l1"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"lr": 0.5}, {"batch": 5}, {"speed": 3}, {"schedule": "linear"}, {"show_test": True}),
+        *({"loss": "hinge"}, {"optimizer": "adam"}, {"momentum": 0.5}, {"regularization": "l1"}),
+    ],
+)
 def test_what_is_learned_stays_when_only_the_training_changes(given):
     it = run()
     train(it, 3)
@@ -100,8 +111,13 @@ def test_what_is_learned_stays_when_only_the_training_changes(given):
     assert it.epoch == 4
 
 
-@pytest.mark.parametrize("given", [{"hidden": "4"}, {"features": "x1"}, {"activation": "relu"}, {"output": "tanh"}, {"init": "uniform"},
-                                   {"noise": 0.3}, {"samples": 50}, {"problem": "moons"}, {"kind": "regression"}, {"test_share": 0.5}])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"hidden": "4"}, {"features": "x1"}, {"activation": "relu"}, {"output": "tanh"}, {"init": "uniform"}),
+        *({"noise": 0.3}, {"samples": 50}, {"problem": "moons"}, {"kind": "regression"}, {"test_share": 0.5}),
+    ],
+)
 def test_what_makes_it_another_network_or_other_points_begins_anew(given):
     it = run()
     it.play()
@@ -240,7 +256,7 @@ def test_a_file_becomes_the_points():
 )
 def test_points_that_are_none_are_refused(rows):
     it = run()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="points are lists|a point takes|there are 2 classes|points lie|at most 10000"):
         it.add_points(rows)
     assert not it.edited
 
@@ -261,7 +277,7 @@ def test_another_machine_goes_on_where_the_first_was():
     one, other = run(optimizer="adam"), run(optimizer="adam")
     train(one, 4)
     train(other, 2)
-    assert other.program == one.program
+    assert other.settings.program == one.settings.program
     other.upgrade(Machine(other.settings, other.points, "numpy"))
     train(other, 2)
     assert other.machine.weights() == pytest.approx(one.machine.weights(), rel=1e-12)
@@ -277,10 +293,11 @@ def test_regression_is_measured_by_r_squared():
 def test_random_changes_leave_a_run_that_works():
     rng, it = random.Random(0), run()
     changes = [
-        {"hidden": "2,2"}, {"hidden": "none"}, {"features": "x1"}, {"problem": "blobs"}, {"problem": "own"}, {"kind": "regression"},
-        {"kind": "classification"}, {"batch": 0}, {"batch": 1}, {"optimizer": "adam"}, {"classes": 4}, {"test_share": 0.9},
-        {"loss": "mse"}, {"regularization": "l2"}, {"samples": 8}, {"seed": 3}, {"activation": "relu"},
-    ]  # fmt: skip
+        *({"hidden": "2,2"}, {"hidden": "none"}, {"features": "x1"}, {"problem": "blobs"}, {"problem": "own"}),
+        *({"kind": "regression"}, {"kind": "classification"}, {"batch": 0}, {"batch": 1}, {"optimizer": "adam"}),
+        *({"classes": 4}, {"test_share": 0.9}, {"loss": "mse"}, {"regularization": "l2"}, {"samples": 8}),
+        *({"seed": 3}, {"activation": "relu"}),
+    ]
     for _ in range(40):
         it.change(rng.choice(changes))
         if rng.random() < 0.3:

@@ -1,6 +1,7 @@
 """Every setting is checked by itself, says what is wrong with it, and goes through an address unchanged."""
 
 import math
+import re
 from dataclasses import asdict, fields
 
 import pytest
@@ -32,16 +33,13 @@ ABSURD = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", ABSURD, ids=lambda value: f"{value!r:.12}")
 def test_absurd_values_are_refused_by_name_or_made_good(name, value):
-    try:
+    good = name in ("show_test", "discretize") and value is True  # a truth value
+    if good or (name in ("hidden", "activation") and value == []):  # no hidden layers
         settings = Settings().changed({name: value})
-    except ValueError as error:
-        assert str(error).startswith(name.replace("_", "-") + " takes "), error
-        assert len(str(error)) < 400
-    else:  # true is a truth value, no hidden layers is an empty list
-        assert (name in ("show_test", "discretize") and value is True) or (
-            name in ("hidden", "activation") and value == []
-        )
         assert all(not isinstance(each, float) or math.isfinite(each) for each in asdict(settings).values())
+    else:
+        with pytest.raises(ValueError, match=f"^{name.replace('_', '-')} takes .{{,300}}$"):
+            Settings().changed({name: value})
 
 
 @pytest.mark.parametrize(
@@ -68,9 +66,8 @@ def test_absurd_values_are_refused_by_name_or_made_good(name, value):
     ],
 )
 def test_what_is_wrong_is_said(given, message):
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(ValueError, match="^" + re.escape(message)):
         Settings().changed(given)
-    assert str(refusal.value).startswith(message)
 
 
 def test_what_does_not_fit_any_more_follows():

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 Message = MutableMapping[str, Any]
@@ -49,6 +49,16 @@ class Refused(Exception):  # noqa: N818  # it is said to whoever asked, and is n
         self.status, self.why = status, why
 
 
+class Gone(Exception):  # noqa: N818  # as above
+    """Whoever asked does not take the answer."""
+
+
+async def refuse(request: Any, refused: Exception) -> Response:
+    """Answer a request that is refused while it is read: for the application's handlers of exceptions."""
+    assert isinstance(refused, Refused)
+    return JSONResponse({"error": refused.why}, refused.status, headers={"connection": "close"})
+
+
 class Guard:
     """Lets requests through to an application, or refuses them; adds the headers that keep a page to itself."""
 
@@ -66,7 +76,9 @@ class Guard:
             await self.app(scope, _limited(scope, receive), sender)
         except Refused as refused:
             if not sender.begun:
-                await JSONResponse({"error": refused.why}, refused.status)(scope, receive, sender)
+                await (await refuse(None, refused))(scope, receive, sender)
+        except Gone:
+            pass
 
     def check(self, scope: Any) -> None:
         """Raise Refused for whoever has no business here."""
@@ -112,7 +124,7 @@ class _Sender:
             async with asyncio.timeout(PATIENCE):
                 await self._send(message)
         except TimeoutError:
-            raise Refused(408, "the answer was not taken") from None
+            raise Gone from None
 
 
 def _limited(scope: Any, receive: Receive) -> Receive:

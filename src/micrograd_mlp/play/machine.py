@@ -27,8 +27,7 @@ class Machine:
 
     def __init__(self, settings: Settings, points: Points, backend: str) -> None:
         self.settings, self.backend = settings, backend
-        init = "" if settings.init == "auto" else settings.init
-        self.network = Network(settings.features, settings.sizes, settings.activations, settings.init_seed, init)
+        self.network = first_network(settings)
         self.parameters = self.network.parameters()
         self.names = [name for name, _ in self.network.named_parameters()]
         kind = OPTIMIZERS[settings.optimizer]
@@ -97,6 +96,12 @@ class Machine:
         """Return what each unit makes of each point, of shape (units, n): features, then layers, outputs last."""
         values: Array = np.asarray(self._units(X)).reshape(len(X), -1).T
         return values
+
+
+def first_network(settings: Settings) -> Network:
+    """Return the network of these settings with its first weights."""
+    init = "" if settings.init == "auto" else settings.init
+    return Network(settings.features, settings.sizes, settings.activations, settings.init_seed, init)
 
 
 def fastest() -> str:

@@ -20,7 +20,7 @@ from ..names import refuse_unknown
 from ..training import Epoch, History, batches, confusion_matrix
 from . import problems
 from .explain import first_failure
-from .machine import Machine, fastest
+from .machine import Machine, fastest, first_network
 from .problems import Points
 from .settings import MOST_CLASSES, MOST_POINTS, OF_POINTS, OF_PROGRAM, OF_WEIGHTS, Settings
 
@@ -184,15 +184,10 @@ class Run:
         """What distinguishes the program that native code is wanted for; None if there is nothing to compile."""
         if not self.machine or self.machine.backend == fastest():
             return None
-        return self.program
-
-    @property
-    def program(self) -> tuple[Any, ...]:
-        """What makes programs differ: two runs with the same one can exchange their machines."""
-        return (self.settings.outputs, *(getattr(self.settings, name) for name in OF_PROGRAM))
+        return self.settings.program
 
     def _diverge(self, problem: str) -> None:
-        """Go back to the last weights whose loss was finite, and say which number was not, and which weight is large."""
+        """Go back to the last weights whose loss was finite, and say which number was not, and what is large."""
         machine = self._needed()
         problem = first_failure(machine, self.points) or problem
         machine.load(machine.engine.good)
@@ -279,9 +274,15 @@ class Run:
         return problems.of_problem(s.problem, s.samples, s.noise, s.seed, s.test_share)
 
     def _begin(self) -> None:
-        """Start from first weights."""
-        self.machine = None
-        self._rebuild()
+        """Start from first weights, with the program that there is, if it is the same."""
+        if self.machine and len(self.points.train[0]) and self.machine.settings.program == self.settings.program:
+            self.start = [parameter.data for parameter in first_network(self.settings).parameters()]
+            self.machine.adjust(self.settings, len(self.points.train[0]))
+            self.machine.take_points(self.points)
+            self.machine.restart(self.start)
+        else:
+            self.machine = None
+            self._rebuild()
         self._forget()
 
     def _rebuild(self) -> None:

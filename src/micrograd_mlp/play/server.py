@@ -25,7 +25,7 @@ from . import documents, messages
 from .choices import choices
 from .code import code_of
 from .explain import explorer_of
-from .guard import Connection, Guard, Receive, Send
+from .guard import Connection, Guard, Receive, Refused, Send, refuse
 from .run import Run
 from .session import Session
 from .store import Store
@@ -75,6 +75,7 @@ class Playground:
                 Route("/sessions/{name}/explore", _told(self.explore)),
                 Route("/sessions/{name}/{message}", _told(self.message), methods=["POST"]),
             ],
+            exception_handlers={Refused: refuse},
         )
 
     async def page(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ LOSSES: dict[str, dict[str, Any]] = {  # those of each kind of problem
 # What a change asks for: other points, other weights, or another program; all else acts at once.
 OF_POINTS = ("kind", "problem", "samples", "noise", "seed", "test_share", "classes")
 OF_WEIGHTS = ("kind", "features", "hidden", "activation", "output", "init", "init_seed")
-OF_PROGRAM = ("kind", *OF_WEIGHTS, "loss", "optimizer", "momentum", "regularization", "rate")
+OF_PROGRAM = (*OF_WEIGHTS[:5], "loss", "optimizer", "momentum", "regularization", "rate")
 
 
 def _features(value: Any) -> tuple[str, ...]:
@@ -158,6 +158,11 @@ class Settings:
         """How many weights and biases the network has."""
         widths = [len(self.features), *self.sizes]
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(widths))
+
+    @property
+    def program(self) -> tuple[Any, ...]:
+        """What makes programs differ: with the same, two runs can exchange their machines."""
+        return (self.outputs, *(getattr(self, name) for name in OF_PROGRAM))
 
     @property
     def sample_loss(self) -> Any:
