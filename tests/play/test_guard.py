@@ -216,38 +216,23 @@ def test_ten_thousand_random_messages(alive):
         "",
         "x",
         "own",
-        "moons",
+        "tanh",
         [],
+        [4, 2],
         [[0, 0, 1]],
         [[1e9, None, "x"]],
-        {},
         {"a": [1]},
-        "9" * 300,
-        "tanh",
-        [4, 2],
     ]
-    names = [
-        *"abc",
-        "lr",
-        "hidden",
-        "features",
-        "problem",
-        "name",
-        "value",
-        "rows",
-        "index",
-        "to",
-        "indices",
-        "samples",
-        "visible",
-        "unit",
-        "kind",
-    ]
+    names = ["a", "lr", "batch", "name", "value", "rows", "index", "to", "indices", "noise", "visible", "unit", "loss"]
+    built = ["hidden", "features", "problem", "kind", "samples"]  # each good one takes a tenth of a second
     messages = [*MESSAGES, "view", "nope", "get/x", "data"]
     connection = http.client.HTTPConnection("127.0.0.1", alive.port, timeout=20)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body at once
     counts = {}
     for number in range(10_000):
-        body = json.dumps({rng.choice(names): rng.choice(wild) for _ in range(rng.randrange(3))}).encode()
+        kinds = built if number % 50 == 0 else names
+        body = json.dumps({rng.choice(kinds): rng.choice(wild) for _ in range(rng.randrange(3))}).encode()
         if number % 7 == 0:
             body = bytes(rng.randrange(256) for _ in range(rng.randrange(40)))
         connection.request("POST", f"{path}/{rng.choice(messages)}", body, {"X-Token": alive.token})

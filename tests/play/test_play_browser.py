@@ -86,8 +86,9 @@ def test_play_pause_step_rewind_and_the_epochs(page):
     page.wait_for_function(f"() => document.querySelector('#epoch').textContent === '000,{epoch + 1:03}'")
     page.click("#rewind")
     until(page, "frame.epoch === 0")
-    page.locator("main").press("s")
+    page.keyboard.press("s")
     until(page, "frame.epoch === 1")
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Space")
     until(page, "frame.playing")
     page.keyboard.press("r")
@@ -370,7 +371,7 @@ def test_a_page_that_is_hidden_does_not_train_and_one_that_is_left_ends_its_sess
     served, _ = browser
     with opened(browser) as page:
         asked = []
-        page.on("request", asked.append)
+        page.on("request", lambda request: asked.append(request))  # noqa: PLW0108  # builtins do not do here
         page.click("#play")
         until(page, "frame.epoch > 2")
         hide = (
@@ -399,7 +400,7 @@ def test_a_closed_run_says_so_and_opens_again(browser, page):
     page.wait_for_selector("#reopen")
     assert "the oldest of 8 that may be open" in page.text_content(".ended")
     page.click("#reopen")
-    until(page, "runs === 2")
+    page.wait_for_selector("#reopen", state="detached")
     page.click("#step")
     until(page, "frame.epoch === 1")
 

@@ -249,7 +249,7 @@ def listen(port: int | None) -> socket.socket:
     Raises OSError if a port that was asked for is taken.
     """
     for each in (port,) if port is not None else (PORT, 0):
-        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or asyncio leaves Nagle on
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # on Windows, so that nobody else listens on the same port
             found.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:

@@ -148,7 +148,8 @@ function Page({ first, choices }) {
 
   useEffect(() => {
     const press = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, button, a, summary, [role=application]")) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, [role=application]")) return;
+      if (event.key === " " && event.target.closest("button, a, summary")) return; // it presses them
       const what = { " ": run.state.playing ? "pause" : "play", s: "step", r: "rewind" }[event.key];
       if (!what) return;
       event.preventDefault();

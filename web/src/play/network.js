@@ -94,6 +94,7 @@ export function Network({ run, set, setAll, choices, chosen, choose, look }) {
       for (const canvas of art.current.querySelectorAll("canvas[data-unit]")) {
         if (canvas.width !== frame.cells) canvas.width = canvas.height = frame.cells;
         const unit = Number(canvas.dataset.unit);
+        if ((unit + 1) * frame.cells ** 2 > frame.units.length) continue; // of a network that was there a moment ago
         paintShades(canvas, frame.units, { cells: frame.cells, at: unit * frame.cells ** 2, discretize: s.discretize });
       }
       for (const square of art.current.querySelectorAll(".bias")) {
