@@ -163,7 +163,7 @@ export function App({ data, arithmetic }) {
 
   return html`
     <header>
-      <h1>${graph.title || "How it is computed"}</h1>
+      <h1 title=${graph.title}>${graph.title || "How it is computed"}</h1>
       <span class="search" role="search">
         <input type="search" placeholder="Search label or operation" aria-label="Search by label or operation; Enter goes to the next" value=${state.query}
           onInput=${(event) => set({ query: event.target.value, found: -1 })} onKeyDown=${(event) => event.key === "Enter" && find(event.shiftKey ? -1 : 1)} id="search" />
