@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST_MOMENTS = 200
-MOST_NUMBERS = 4_000_000  # in all moments together: 32 MB
+MOST_NUMBERS = 500_000  # in all moments together: 4 MB
 
 
 @dataclass(frozen=True)

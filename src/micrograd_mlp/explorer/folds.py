@@ -237,7 +237,9 @@ def _numbered(name: str, root: _Group, count: int) -> Fold:
     stack = [(root, -1)]
     while stack:
         group, parent = stack.pop()
-        if group is not root and len(group.values) + len(group.groups) > 1:
+        if len(group.groups) == 1 and not group.values and group.kind == "layer":
+            group.groups[0].title = f"{group.title}.{group.groups[0].title}"
+        elif group is not root and len(group.values) + len(group.groups) > 1:
             fold.titles.append(group.title)
             fold.kinds.append(group.kind)
             fold.parents.append(parent)
@@ -255,9 +257,10 @@ def _network_paths(expression: Expression) -> list[Path]:
     places = {home: _places(home) for home in dict.fromkeys(homes.values())}
     if len(numbers) < 2:
         return [places[homes[value]] for value in expression.order]
+    own_loss = (("output", "loss of this sample"),)
     outside = {sample: (("sample", f"sample {k:,}"),) for sample, k in numbers.items()}
     return [
-        (*outside[samples[value]], *places[homes[value]])
+        (*outside[samples[value]], *(places[homes[value]] if homes[value] != LOSS else own_loss))
         if value in samples
         else (("parameter", "parameters"), *places[homes[value]])
         if value in expression.parameters

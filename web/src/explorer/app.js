@@ -16,7 +16,7 @@ import { View } from "./view.js";
 import { number, plain, sentence, spoken } from "./words.js";
 
 const SPEEDS = [["0.5", "slow"], ["1.5", "walking"], ["6", "brisk"], ["40", "fast"], ["0", "all in 15 s"]];
-const FOLDS = { network: "sample, layer, neuron", depth: "depth", family: "family of the compiler" };
+const FOLDS = { network: "layer, neuron", depth: "depth", family: "family" };
 const FEW_STEPS = 400; // of more, the bar goes from box to box at first
 const MOST_FOUND = 5000;
 
@@ -163,7 +163,7 @@ export function App({ data, arithmetic }) {
 
   return html`
     <header>
-      <h1>${graph.title || "How it is computed"}</h1>
+      <h1 title=${graph.title}>${graph.title || "How it is computed"}</h1>
       <span class="search" role="search">
         <input type="search" placeholder="Search label or operation" aria-label="Search by label or operation; Enter goes to the next" value=${state.query}
           onInput=${(event) => set({ query: event.target.value, found: -1 })} onKeyDown=${(event) => event.key === "Enter" && find(event.shiftKey ? -1 : 1)} id="search" />
@@ -181,7 +181,7 @@ export function App({ data, arithmetic }) {
       <span class="group" role="group" aria-label="Zoom"><button onClick=${() => view.current.zoom(1.3)} aria-label="Zoom in">+</button><button onClick=${() => view.current.zoom(1 / 1.3)} aria-label="Zoom out">−</button><button onClick=${() => view.current.fit()}>Fit</button></span>
       <span class="group" role="group" aria-label="Show as"><button aria-pressed=${state.tab === "graph"} onClick=${() => set({ tab: "graph" })}>Graph</button><button aria-pressed=${state.tab === "table"} onClick=${() => set({ tab: "table" })}>Table</button></span>
       <button onClick=${() => download(picture(view.current, moment, graph))}>Save SVG</button>
-      <button aria-expanded=${state.help} onClick=${() => set({ help: !state.help })}>Keys</button>
+      <button aria-expanded=${state.help} onClick=${() => set({ help: !state.help })}>Help</button>
       <${ThemeSwitch} />
     </header>
     <main>

@@ -38,17 +38,22 @@ export class Fold {
     return [...this.values[g], ...this.children[g].flatMap((inner) => this.members(inner))];
   }
 
+  /** The groups in these groups that are opened together with others; a sum is one operation until it is asked for. */
+  _inside(groups) {
+    return groups.flatMap((g) => this.children[g]).filter((g) => this.kinds[g] !== "sum");
+  }
+
   /** The groups to open at the start: level by level, as long as it stays easy to look at. */
   firstOpen(most = FIRST_SHOWN) {
     const open = new Set();
-    let level = this.top;
+    let level = this.top.filter((g) => this.kinds[g] !== "sum");
     let shown = this.top.length + this.loose.length;
     while (level.length) {
       const more = level.reduce((sum, g) => sum + this.children[g].length + this.values[g].length - 1, 0);
       if (shown + more > most) break;
       shown += more;
       level.forEach((g) => open.add(g));
-      level = level.flatMap((g) => this.children[g]);
+      level = this._inside(level);
     }
     return open;
   }
@@ -63,7 +68,7 @@ export class Fold {
       if (shown + more > MOST_VISIBLE) break;
       shown += more;
       level.forEach((g) => found.add(g));
-      level = level.flatMap((g) => this.children[g]);
+      level = this._inside(level);
     }
     return found;
   }

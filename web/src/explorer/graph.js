@@ -2,6 +2,7 @@
 // args[start[i + 1]]: other Values, or by ~k the plain number k.
 
 const KINDS = { B: Uint8Array, i: Int32Array, d: Float64Array };
+const PLACE = /layers\[(\d+)\]\.neurons\[(\d+)\]\.(?:(b)|w\[(\d+)\])$/;
 const NOT_FINITE = { inf: Infinity, "-inf": -Infinity, nan: NaN };
 
 /** The array of numbers that was packed as base64 of its bytes. */
@@ -86,9 +87,11 @@ export class Graph {
     return this.labels[i] ?? "";
   }
 
-  /** A short name for formulas: the last part of the label; or v and the number of the operation, n and that of a leaf. */
+  /** A short name for formulas: w1[2,0] as the compiler names layers[0].neurons[2].w[0]; else the last part of the label; or v and the number of the operation, n and that of a leaf. */
   name(i) {
     const label = this.labels[i];
+    const place = label && PLACE.exec(label);
+    if (place) return place[3] === "b" ? `b${+place[1] + 1}[${place[2]}]` : `w${+place[1] + 1}[${place[2]},${place[4]}]`;
     return label ? label.slice(label.lastIndexOf(".") + 1) : this.codes[i] ? `v${this.operation[i]}` : `n${this.operation[i]}`;
   }
 

@@ -4,7 +4,7 @@
 // order in the columns comes from the mean place of the neighbours (Barth, Mutzel and Jünger count the crossings, 2004),
 // and heights from a least-squares fit in that order (the pool of adjacent violators, Ayer et al., 1955).
 
-const COLUMN_GAP = 56;
+const COLUMN_GAP = 72;
 const ROW_GAP = 18;
 const LANE = 10; // the height of a way through a column
 const MOST_LANES = 6000;

@@ -25,7 +25,7 @@ export class CanvasPen {
       context.moveTo(way[0][0], way[0][1]);
       for (let k = 1; k < way.length; k++) {
         const [[ax, ay], [bx, by]] = [way[k - 1], way[k]];
-        if (ay === by) context.lineTo(bx, by);
+        if (ay === by || style.straight) context.lineTo(bx, by);
         else context.bezierCurveTo((ax + bx) / 2, ay, (ax + bx) / 2, by, bx, by);
       }
     }

@@ -4,8 +4,10 @@ import { number } from "./words.js";
 
 const WORDS_FROM = 0.42; // the scale from which on texts can be read
 const FRAME_TITLES_FROM = 0.2;
+const BOXES_FROM = 0.15; // where it is smaller still, boxes are marks
 const NAMES = ["paper", "panel", "ink", "quiet", "fine", "line", "focus", "blue", "orange", "green", "purple", "yellow",
   "blue-soft", "orange-soft", "green-soft", "purple-soft", "yellow-soft", "sans", "mono"];
+const LINES = { parameter: "blue", input: "green", output: "orange" };
 const FILLS = { parameter: "blue-soft", input: "green-soft", output: "orange-soft", value: "paper" };
 
 /** The colours and fonts of the page now. */
@@ -24,13 +26,26 @@ export function paintScene(pen, scene, moment, part, scale) {
   const colours = pen.palette;
   const seen = ({ x, y, w, h }) => x + w / 2 > part.left && x - w / 2 < part.right && y + h / 2 > part.top && y - h / 2 < part.bottom;
   for (const frame of scene.frames) paintFrame(pen, frame, colours, scale);
-  paintLines(pen, scene, moment, colours, scale);
-  for (const item of scene.items) {
+  paintLines(pen, scene, moment, part, colours, scale);
+  if (scale < BOXES_FROM) paintFar(pen, scene.items.filter(seen), moment, colours);
+  else for (const item of scene.items) {
     if (!seen(item)) continue;
     if (item.group >= 0) paintGroup(pen, item, moment, colours, scale);
     else paintValue(pen, item, moment, colours, scale);
   }
   if (scale >= WORDS_FROM) paintSlopes(pen, scene, moment, colours);
+}
+
+/** From far away: a mark for each box, all of a kind at once. */
+function paintFar(pen, items, moment, colours) {
+  const kinds = new Map();
+  for (const item of items) {
+    if (!kinds.has(item.kind)) kinds.set(item.kind, []);
+    const [left, top, right, bottom] = [item.x - item.w / 2, item.y - item.h / 2, item.x + item.w / 2, item.y + item.h / 2];
+    kinds.get(item.kind).push([[left, top], [right, top], [right, bottom], [left, bottom]]);
+  }
+  for (const [kind, shapes] of kinds) pen.shapes(shapes, { fill: colours[FILLS[kind] ?? "panel"], stroke: colours[LINES[kind] ?? "quiet"], width: 3 });
+  for (const item of items) paintRings(pen, item, moment, colours, item.x - item.w / 2, item.w);
 }
 
 function paintFrame(pen, frame, colours, scale) {
@@ -43,18 +58,20 @@ function paintFrame(pen, frame, colours, scale) {
   pen.text(shortened(frame.title, room), left + 30, top + 14.5, { size: 12, weight: 600, fill: colours.quiet });
 }
 
-function paintLines(pen, scene, moment, colours, scale) {
+function paintLines(pen, scene, moment, part, colours, scale) {
   const ordinary = [];
   const reading = []; // into what the moment is about
   const read = []; // out of it
   for (const line of scene.lines) {
+    const { left, top, right, bottom } = line.box;
+    if (left > part.right || right < part.left || top > part.bottom || bottom < part.top) continue;
     if (line.head.id === moment.about) reading.push(line);
     else if (line.tail.id === moment.about) read.push(line);
     else ordinary.push(line);
   }
   const heads = scale >= 0.15;
   const ways = (lines) => lines.map((line) => line.way);
-  pen.curves(ways(ordinary), { stroke: colours.line, width: 1.2 });
+  pen.curves(ways(ordinary), { stroke: colours.line, width: 1.2, straight: scale < BOXES_FROM });
   if (heads) pen.shapes(ordinary.map((line) => arrow(line.way, 7)), { fill: colours.line });
   pen.curves(ways(reading), { stroke: colours.blue, width: 2.6 });
   if (heads) pen.shapes(reading.map((line) => arrow(line.way, 10)), { fill: colours.blue });
@@ -108,7 +125,7 @@ function paintValue(pen, item, moment, colours, scale) {
   const top = item.y - item.h / 2;
   const known = steps.hasValue(i, t);
   const radius = item.kind === "input" ? 16 : 7;
-  const stroke = item.kind === "parameter" ? colours.blue : item.kind === "input" ? colours.green : item.kind === "output" ? colours.orange : colours.quiet;
+  const stroke = colours[LINES[item.kind] ?? "quiet"];
   const fill = known ? colours[FILLS[item.kind]] : colours.paper;
   pen.rect(left, top, w, item.h, radius, { fill, stroke, width: item.kind === "parameter" ? 3 : 1.5, dash: known ? undefined : [5, 4] });
   if (item.kind === "output") pen.rect(left + 4, top + 4, w - 8, item.h - 8, 4, { stroke, width: 1 });
@@ -125,7 +142,11 @@ function paintValue(pen, item, moment, colours, scale) {
   const value = !known ? "?" : number(numbers.data[i]);
   row(pen, "value", value, text, right, top + 33, colours);
   row(pen, "grad", changed ? `→ ${number(changed)}` : steps.hasGrad(i, t) ? number(numbers.grad[i]) : "?", text, right, top + 50, colours, changed ? "new" : "grad");
-  if (!item.sign) return;
+  if (item.sign) paintSign(pen, item, left, colours);
+}
+
+/** The sign of the operation, on the left side of the box, where its arguments arrive. */
+function paintSign(pen, item, left, colours) {
   pen.rect(left - item.pill / 2, item.y - 14, item.pill, 28, 14, { fill: colours.paper, stroke: colours.ink, width: 1.5 });
   pen.text(shortened(item.sign, 12), left, item.y + 0.5, { size: 13, weight: 600, align: "center", fill: colours.ink });
 }
@@ -138,26 +159,28 @@ function row(pen, what, text, left, right, y, colours, word = what) {
 
 function paintGroup(pen, item, moment, colours, scale) {
   const { numbers, steps, t } = moment;
-  const [left, top] = [item.x - item.w / 2, item.y - item.h / 2];
-  const [w, h] = [item.w - 8, item.h - 8]; // the cards behind stick out
+  const [left, top] = [item.x - item.w / 2 + item.pill / 2, item.y - item.h / 2];
+  const [w, h] = [item.w - item.pill / 2 - 8, item.h - 8]; // the cards behind stick out
+  const text = left + (item.pill ? item.pill / 2 + 6 : 12);
   const some = item.shown.filter((i) => steps.hasValue(i, t));
-  const stroke = item.kind === "parameter" ? colours.blue : item.kind === "output" ? colours.orange : colours.quiet;
+  const stroke = colours[LINES[item.kind] ?? "quiet"];
   for (const shift of [8, 4, 0]) {
     pen.rect(left + shift, top + shift, w, h, 9, { fill: colours.panel, stroke, width: shift ? 1 : 1.5, dash: some.length || shift ? undefined : [5, 4] });
   }
   paintRings(pen, item, moment, colours, left, w);
   if (scale < FRAME_TITLES_FROM) return;
   if (scale < WORDS_FROM) {
-    pen.text(shortened(item.title, 10), left + 10, item.y - 4, { size: 24, weight: 650, fill: colours.ink });
+    pen.text(shortened(item.title, 16), left + 8, item.y - 4, { size: 19, weight: 650, fill: colours.ink });
     return;
   }
   pen.rect(left + w - 26, top + 8, 18, 18, 5, { fill: colours.paper, stroke: colours.quiet });
   pen.text("+", left + w - 17, top + 17.5, { size: 15, weight: 600, align: "center", fill: colours.ink });
-  pen.text(shortened(item.title, Math.floor((w - 44) / 7.4)), left + 12, top + 17, { size: 13, weight: 650, fill: colours.ink });
-  pen.text(`${item.many.toLocaleString("en")} numbers in it`, left + 12, top + 34, { size: 11, fill: colours.quiet });
+  pen.text(shortened(item.title, Math.floor((w - 40 - (text - left)) / 7.9)), text, top + 17, { size: 13, weight: 650, fill: colours.ink });
+  pen.text(`${item.many.toLocaleString("en")} numbers in it`, text, top + 34, { size: 11, fill: colours.quiet });
   const graded = item.shown.filter((i) => steps.hasGrad(i, t));
-  row(pen, "value", some.length ? span(some, numbers.data) : "?", left + 12, left + w - 10, top + 52, colours);
-  row(pen, "grad", graded.length ? span(graded, numbers.grad) : "?", left + 12, left + w - 10, top + 69, colours);
+  row(pen, "value", some.length ? span(some, numbers.data) : "?", text, left + w - 10, top + 52, colours);
+  row(pen, "grad", graded.length ? span(graded, numbers.grad) : "?", text, left + w - 10, top + 69, colours);
+  if (item.sign) paintSign(pen, item, left, colours);
 }
 
 /** The smallest and the largest number, or the only one. */

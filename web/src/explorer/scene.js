@@ -31,7 +31,7 @@ export function sceneOf(graph, fold, open) {
   const edges = visible.edges.map(({ tail, head, many }) => ({ tail: place.get(tail), head: place.get(head), many }));
   const { x, y, ways, width, height } = layout(items, edges);
   items.forEach((item, k) => Object.assign(item, { x: x[k], y: y[k], into: [], out: [] }));
-  const lines = edges.map((edge, e) => ({ tail: items[edge.tail], head: items[edge.head], many: edge.many, way: ways[e] }));
+  const lines = edges.map((edge, e) => ({ tail: items[edge.tail], head: items[edge.head], many: edge.many, way: ways[e], box: around(ways[e].map(([left, top]) => ({ left, top, right: left, bottom: top }))) }));
   for (const line of lines) {
     line.tail.out.push(line);
     line.head.into.push(line);
@@ -53,7 +53,7 @@ function itemOf(graph, fold, visible, id) {
   const read = [...(visible.read.get(id) ?? [])];
   const shown = read.filter((i) => !graph.parameters.has(i));
   const kind = fold.kinds[g];
-  return { id, first, group: g, kind, sign: "", pill: 0, w: GROUP_WIDTH, h: GROUP_HEIGHT, cluster: fold.parents[g], title: fold.titles[g], many: fold.sizes[g], shown: shown.length ? shown : read };
+  return { id, first, group: g, kind, sign: kind === "sum" ? "Σ" : "", pill: kind === "sum" ? 28 : 0, w: GROUP_WIDTH, h: GROUP_HEIGHT, cluster: fold.parents[g], title: fold.titles[g], many: fold.sizes[g], shown: shown.length ? shown : read };
 }
 
 /** A frame around each open group whose boxes stand together, with nothing else between them; outer ones first. */

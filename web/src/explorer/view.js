@@ -102,7 +102,7 @@ export class View {
       const [tail, head] = [off(line.tail), off(line.head)];
       const last = line.way.length - 1;
       const way = line.way.map(([x, y], k) => [x + tail[0] + ((head[0] - tail[0]) * k) / last, y + tail[1] + ((head[1] - tail[1]) * k) / last]);
-      return { ...line, way };
+      return { ...line, way, box: { left: -Infinity, top: -Infinity, right: Infinity, bottom: Infinity } };
     });
     return { ...scene, items, lines, byId, frames: [] };
   }

@@ -2,7 +2,7 @@
 import { html, useState } from "./ui.js";
 
 const KEY = "micrograd-mlp theme";
-const CHOICES = { auto: "as the system", light: "light", dark: "dark" };
+const CHOICES = { auto: "system colours", light: "light", dark: "dark" };
 
 /** What was chosen before, here or on another page: "auto", "light" or "dark". */
 export function chosenTheme() {
@@ -49,7 +49,7 @@ export function ThemeSwitch() {
     choose(event.target.value);
     setTheme(event.target.value);
   };
-  return html`<label class="theme-switch">Colours <select value=${theme} onChange=${change}>
+  return html`<label class="theme-switch"><span class="unseen">Colours</span><select value=${theme} onChange=${change}>
     ${Object.entries(CHOICES).map(([key, text]) => html`<option value=${key} selected=${key === theme}>${text}</option>`)}
   </select></label>`;
 }
