@@ -468,7 +468,7 @@ def test_what_datasets_refuses():
 def test_play_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     assert refused("play") == (
-        "Error: play needs starlette and uvicorn, which are not installed: pip install 'micrograd-mlp[play]'"
+        "Error: play needs starlette and uvicorn, missing here: pip install 'micrograd-mlp[play]'"
     )
     assert refused("play", "--port", "nan") == "Error: --port takes a whole number from 0 to 65535, got 'nan'"
 

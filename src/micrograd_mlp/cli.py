@@ -410,8 +410,8 @@ def _number(text: str, wants: str) -> float:
     )
 )
 @click.option("--port", metavar="N", help="where the page is served [default: 8421, or another that is free]")
-@click.option("--browser/--no-browser", default=True, help="open the page in the browser [default: yes]")
-def play(port: str | None, browser: bool) -> None:
+@click.option("--no-browser", is_flag=True, help="only print the address of the page")
+def play(port: str | None, no_browser: bool) -> None:
     """Build, train and take apart networks on a page in the browser.
 
     The page is served to this machine alone, at an address that nobody can guess. Ctrl-C ends it.
@@ -422,12 +422,10 @@ def play(port: str | None, browser: bool) -> None:
 
     number = None if port is None else checked("--port", whole(0, 65535), port)
     if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
-        raise ValueError(
-            f"play needs {' and '.join(missing)}, which is not installed: pip install 'micrograd-mlp[play]'"
-        )
+        raise ValueError(f"play needs {' and '.join(missing)}, missing here: pip install 'micrograd-mlp[play]'")
     from .play.server import serve
 
-    serve(number, browser, say)
+    serve(number, not no_browser, say)
 
 
 @main.command(

@@ -1,19 +1,14 @@
 """In a real browser: every control is used, and its effect is asserted on what the server streams."""
 
 import json
-import os
-import shutil
 from contextlib import contextmanager
 
 import pytest
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-if not CHROMIUM:
-    pytest.skip("no browser: install chromium, or name one in CHROMIUM", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytest.importorskip("starlette", reason="the playground's server is not installed: pip install 'micrograd-mlp[play]'")
 pytest.importorskip("uvicorn", reason="the playground's server is not installed: pip install 'micrograd-mlp[play]'")
-from served import serve  # noqa: E402
+from browser import browser as open_browser
+from served import serve
 
 # Keeps the newest state and frame that the page has been sent.
 LISTEN = """
@@ -35,10 +30,8 @@ window.EventSource = class extends Source {
 
 @pytest.fixture(scope="module")
 def browser():
-    with serve() as served, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield served, browser
-        browser.close()
+    with open_browser() as found, serve() as served:
+        yield served, found
 
 
 @contextmanager
