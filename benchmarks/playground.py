@@ -81,10 +81,12 @@ def latencies(page: Page, times: int = 40) -> list[float]:
 
 IN_PAGE = """async () => {
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  const picture = () => document.querySelector(".square canvas").getContext("2d");
   let drawn = 0;
-  const draw = CanvasRenderingContext2D.prototype.drawImage;
-  CanvasRenderingContext2D.prototype.drawImage = function (...args) { drawn += 1; return draw.apply(this, args); };
+  const draw = CanvasRenderingContext2D.prototype.putImageData;
+  CanvasRenderingContext2D.prototype.putImageData = function (...args) {
+    drawn += this.canvas.classList.contains("map") ? 1 : 0;
+    return draw.apply(this, args);
+  };
   const button = document.querySelector("#play"), begin = performance.now();
   await wait(5000);
   const frames = (1000 * drawn) / (performance.now() - begin), delays = [];

@@ -34,7 +34,7 @@ ABSURD = [
 @pytest.mark.parametrize("value", ABSURD, ids=lambda value: f"{value!r:.12}")
 def test_absurd_values_are_refused_by_name_or_made_good(name, value):
     good = name in ("show_test", "discretize") and value is True  # a truth value
-    if good or (name in ("hidden", "activation") and value == []):  # no hidden layers
+    if good or (name == "hidden" and value == []):  # no hidden layers
         settings = Settings().changed({name: value})
         assert all(not isinstance(each, float) or math.isfinite(each) for each in asdict(settings).values())
     else:

@@ -47,7 +47,7 @@ class Run:
         self.start: list[float] = []  # the first weights
         self.version = 0  # grows with whatever changes what the page shows beside the numbers of training
         self.history_begins = 0  # grows when rows that were there before change
-        self._seconds = 1e-4  # that a step takes
+        self._seconds = 1e-4  # that a step takes, with the shuffling for it
         self._left: list[Sequence[int]] = []  # batches of the epoch that has begun
         self._best, self._best_epoch = math.inf, 0
         self._begin()
@@ -144,7 +144,7 @@ class Run:
         machine = self._needed()
         if self.settings.stop_epochs:
             epochs = min(epochs, self.settings.stop_epochs - self.epoch)
-        room = max(1, int(seconds / self._seconds))
+        begin, room = perf_counter(), max(1, int(seconds / self._seconds))
         plan: list[Sequence[int]] = []
         ends: list[int] = []  # after how many steps of the plan an epoch ends
         while len(plan) < room and len(ends) < epochs:
@@ -154,7 +154,7 @@ class Run:
             plan += take
             ends += [] if self._left else [len(plan)]
         if plan:
-            begin, steps = perf_counter(), machine.rule.steps
+            steps = machine.rule.steps
             if problem := machine.engine.take(plan):
                 self.epoch += sum(end <= machine.rule.steps - steps for end in ends)
                 self._diverge(problem)

@@ -32,7 +32,7 @@ export function Chart({ runs }) {
           width: Math.max(150, box.current.clientWidth),
           height: 110,
           legend: { show: false },
-          padding: [6, 8, 0, 0],
+          padding: [6, 16, 0, 0],
           cursor: { y: false, points: { show: false } },
           scales: { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low), high > low ? high * 1.05 : low + 1] } },
           axes: [{ ...axis, size: 22 }, { ...axis, size: 40, values: (_, ticks) => ticks.map((tick) => short(tick, 2)) }],
@@ -57,7 +57,7 @@ export function Chart({ runs }) {
       timer = setTimeout(() => {
         timer = 0;
         plot?.setData(columns(runs));
-      }, 100);
+      }, 200);
     };
     build();
     const resized = new ResizeObserver(() => plot && plot.setSize({ width: Math.max(150, box.current.clientWidth), height: 110 }));

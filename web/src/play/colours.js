@@ -25,6 +25,15 @@ onThemeChange(() => (made = {}));
 /** The colour of a class as "#rrggbb". */
 export const classColour = (k) => CLASSES[shownTheme()][k % CLASSES.light.length];
 
+/** The same colours as the words of an image: red in the lowest byte, as every machine with a browser has it. */
+function asWords(colours) {
+  return Uint32Array.from(colours, ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
+}
+
+/** The colours of `diverging`, and of `fading` for each class, as words. */
+export const divergingWords = () => (made.words ??= asWords(diverging()));
+export const fadingWords = () => (made.fadingWords ??= [0, 1, 2, 3, 4, 5, 6].map((k) => asWords(fading(k))));
+
 /** 256 colours as [r, g, b] for the shades of a map: orange, paper, blue, and grey for what is no number. */
 export function diverging() {
   const theme = shownTheme();

@@ -1,5 +1,5 @@
 // The network: features, layers and output, each unit with its map, each weight a line. Lines and maps are drawn anew
-// with every frame, past Preact, which only places them.
+// while training runs, past Preact, which only places them.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/ui.js";
 import { onThemeChange } from "../shared/theme.js";
 import { lineColour, signColour } from "./colours.js";
@@ -8,6 +8,7 @@ import { short, words } from "./numbers.js";
 import { paintShades } from "./plane.js";
 
 const HEAD = 86; // pixels above the units, for the controls of each layer
+const RATE = 12; // times a second that lines and small maps are drawn; the eye follows the large map
 const MOST_LINES = 1500; // more are drawn for the chosen unit alone
 
 /** Where everything stands: columns of units with their places and size. */
@@ -101,9 +102,20 @@ export function Network({ run, set, setAll, choices, chosen, choose, look }) {
         square.style.background = signColour(frame.weights[Number(square.dataset.place)]);
       }
     };
+    let timer = 0;
+    const soon = (what) => {
+      if (what !== "frame" || timer) return;
+      timer = setTimeout(() => {
+        timer = 0;
+        draw();
+      }, 1000 / RATE);
+    };
     draw();
-    const stops = [run.listen((what) => what === "frame" && draw()), onThemeChange(draw)];
-    return () => stops.forEach((stop) => stop());
+    const stops = [run.listen(soon), onThemeChange(draw)];
+    return () => {
+      stops.forEach((stop) => stop());
+      clearTimeout(timer);
+    };
   });
 
   const toggle = (name) => {
@@ -156,7 +168,7 @@ export function Network({ run, set, setAll, choices, chosen, choose, look }) {
         onClick=${() => set({ hidden: [...s.hidden, s.hidden.at(-1) ?? 2] })}>+</button>
       <h2>${s.hidden.length} hidden layer${s.hidden.length === 1 ? "" : "s"}</h2>
       <span class="quiet">${state.parameters} weights and biases${lines.length < state.parameters && state.parameters > MOST_LINES ? "; lines of the chosen neuron only" : ""}
-        · ${state.backend === "llvm" ? "native code" : state.backend ? "NumPy" : "no points yet"}</span>
+        ${" · "}${state.backend === "llvm" ? "native code" : state.backend ? "NumPy" : "no points yet"}</span>
       <button id="reset" title="Other first weights; rewind goes back to the same ones" onClick=${() => setAll({ init_seed: random() })}>New weights</button>
     </div>
     <div class="scroll">

@@ -4,10 +4,10 @@ import { onThemeChange } from "../shared/theme.js";
 import { classColour, diverging } from "./colours.js";
 import { useNews } from "./controls.js";
 import { percent, short } from "./numbers.js";
-import { drawMap, drawPoints, nearest, valueAt } from "./plane.js";
+import { drawPoints, nearest, showMap, valueAt } from "./plane.js";
 import { trouble } from "./run.js";
 
-const PIXELS = 600; // of the canvases, however large they are shown
+const PIXELS = 600; // of the canvas of points, however large it is shown
 const TOOLS = [
   ["inspect", "Inspect", "Click a point to choose it for the explorer"],
   ["paint", "Paint", "Click or draw to add points"],
@@ -76,7 +76,7 @@ export function Plane({ run, tool, brush, point, choosePoint, label }) {
   const s = state.settings;
 
   useEffect(() => {
-    const draw = () => drawMap(map.current, run.frame, run.state.settings.discretize);
+    const draw = () => showMap(map.current, run.frame, run.state.settings.discretize);
     draw();
     const stops = [run.listen((what) => what === "frame" && draw()), onThemeChange(draw)];
     return () => stops.forEach((stop) => stop());
@@ -157,7 +157,7 @@ export function Plane({ run, tool, brush, point, choosePoint, label }) {
   };
   return html`<figure class="plane">
     <div class="square">
-      <canvas ref=${map} width=${PIXELS} height=${PIXELS}></canvas>
+      <canvas ref=${map} class=${`map ${s.discretize ? "discrete" : ""}`} width="100" height="100"></canvas>
       <canvas ref=${dots} class=${`dots ${tool}`} width=${PIXELS} height=${PIXELS} tabindex="0" role="application"
         aria-label=${`${label}: arrows move a cross, Enter uses the tool there`}
         onPointerDown=${(event) => { event.target.setPointerCapture(event.pointerId); begin(placeOf(event)); }}

@@ -1,5 +1,5 @@
 // The plane: heat map, points, and what the mouse and the keys do on it.
-import { classColour, diverging, fading, signColour, shownTheme } from "./colours.js";
+import { classColour, divergingWords, fadingWords, shownTheme, signColour } from "./colours.js";
 
 const SIDE = 100;
 const off = document.createElement("canvas");
@@ -9,15 +9,21 @@ off.width = off.height = SIDE;
 export function paintShades(canvas, shades, { winner = null, discretize = false, at = 0, cells = SIDE } = {}) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(cells, cells);
-  const plain = diverging();
-  const fades = winner ? [0, 1, 2, 3, 4, 5, 6].map(fading) : null;
-  for (let i = 0; i < cells * cells; i++) {
+  const words = new Uint32Array(image.data.buffer);
+  const plain = divergingWords();
+  const fades = winner ? fadingWords() : null;
+  for (let i = 0; i < words.length; i++) {
     let shade = shades[at + i];
     if (discretize && shade !== 255) shade = winner ? 220 : shade < 127 ? 0 : 254;
-    const [r, g, b] = (winner ? fades[winner[i]] : plain)[shade];
-    image.data.set([r, g, b, 255], 4 * i);
+    words[i] = fades ? fades[winner[i]][shade] : plain[shade];
   }
   context.putImageData(image, 0, 0);
+}
+
+/** Show the map of a frame in a canvas of 100 by 100; the style makes it larger. */
+export function showMap(canvas, frame, discretize) {
+  if (frame?.map) paintShades(canvas, frame.map, { winner: frame.winner, discretize });
+  else canvas.getContext("2d").clearRect(0, 0, SIDE, SIDE);
 }
 
 /** Draw the map of a frame as large as the canvas is. */

@@ -20,7 +20,9 @@ const json = (body) => ({ method: "POST", body: JSON.stringify(body), headers: {
 
 export class Run {
   state = null; // as the server told it last
+  newest = null; // frame, as it came
   frame = null; // the newest one, unpacked
+  due = null; // the drawing of it
   rows = []; // of the history: epoch, loss, accuracy, test loss, test accuracy, learning rate
   closed = "";
   epochs = 0; // grows with each clear of the history
@@ -64,16 +66,29 @@ export class Run {
     if (frame) {
       if (frame.clear) this.rows = [];
       this.rows.push(...frame.rows);
-      this.frame = {
-        ...frame,
-        weights: frame.weights ? floats(frame.weights) : null,
-        units: frame.units ? bytes(frame.units) : null,
-        map: frame.map ? bytes(frame.map) : null,
-        winner: frame.winner ? bytes(frame.winner) : null,
-      };
+      this.newest = frame;
+      if (state) this.unpack(); // they belong together
+      this.due ??= requestAnimationFrame(() => this.draw()); // frames that come faster than that are let go
     }
     if (state) this.tell("state");
-    if (frame) this.tell("frame");
+  }
+
+  /** Tell of the newest frame. */
+  draw() {
+    this.due = null;
+    this.unpack();
+    this.tell("frame");
+  }
+
+  unpack() {
+    const frame = this.newest;
+    this.frame = {
+      ...frame,
+      weights: frame.weights ? floats(frame.weights) : null,
+      units: frame.units ? bytes(frame.units) : null,
+      map: frame.map ? bytes(frame.map) : null,
+      winner: frame.winner ? bytes(frame.winner) : null,
+    };
   }
 
   /** Send a message and wait until it is done. */
