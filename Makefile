@@ -51,8 +51,9 @@ bench-peers: $(VENV)/.dev ## training steps beside hand-written C++, JAX, PyTorc
 notebook: $(VENV)/.dev ## write the notebooks from the scripts in notebooks/, and execute them
 	$(BIN)/python notebooks/build.py
 
-figures: $(VENV)/.dev ## make the pictures in images/ again, byte for byte
+figures: $(VENV)/.dev ## make the pictures in images/ again; those of pages need chromium, the others come byte for byte
 	$(BIN)/python images/make.py
+	$(BIN)/python images/explorer.py
 
 oracle: $(VENV)/.oracle ## parity with PyTorch, HIPS autograd and mpmath
 	$(BIN)/python -m pytest tests/oracle
@@ -73,6 +74,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(INSTALL) --editable '.[notebook]' hypothesis mpmath mypy pytest ruff
+	$(INSTALL) playwright || echo "No Playwright for this platform: tests in a browser will be skipped."
 	@touch $@
 
 # pip here, whatever found the rest: torch comes as the CPU build that pip's own settings point to.
