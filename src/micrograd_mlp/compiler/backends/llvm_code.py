@@ -168,6 +168,23 @@ class Code:
             m //= 2
         return vectors[0]
 
+    def transposed(self, vectors: list[Any]) -> list[Any]:
+        """Return vectors of which number i holds lane i of each: as many vectors as lanes, a power of two.
+
+        In each turn two vectors a step apart exchange half of their lanes, those that are such a step apart.
+        """
+        b, lanes, out, step = self.builder, len(vectors), list(vectors), 1
+        while step < lanes:
+            low = [lane if not lane & step else lanes + lane - step for lane in range(lanes)]
+            high = [lane + step if not lane & step else lanes + lane for lane in range(lanes)]
+            masks = [ir.Constant(ir.VectorType(ir.IntType(32), lanes), mask) for mask in (low, high)]
+            for i in range(lanes):
+                if not i & step:
+                    pair = out[i], out[i + step]
+                    out[i], out[i + step] = (b.shuffle_vector(*pair, mask) for mask in masks)
+            step *= 2
+        return out
+
     def loop(
         self, first: Any, last: Any, step: int, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
     ) -> list[Any]:
@@ -219,6 +236,18 @@ class Code:
                 return []
 
             self.loop(INT(first), INT(last), step, [], turn)
+
+    def in_vectors(self, size: int, lanes: int, body: Callable[[Any, int], Any]) -> None:
+        """Emit body(i, lanes) for i = 0, lanes, ... as they fit in `size`, and body(i, 1) for each of the rest."""
+        whole = size - size % lanes
+        for first, last, step in ((0, whole, lanes), (whole, size, 1)):
+
+            def turn(i: Any, _: list[Any], step: int = step) -> list[Any]:
+                body(i, step)
+                return []
+
+            if first < last:
+                self.loop(INT(first), INT(last), step, [], turn)
 
     def nest(
         self, extents: Sequence[int], carried: Sequence[Any], body: Callable[[list[Any], list[Any]], Sequence[Any]]

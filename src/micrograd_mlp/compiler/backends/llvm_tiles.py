@@ -67,11 +67,15 @@ class Shape:
 
 @dataclass
 class Layout:
-    """Where in the memory of tiles the sums over samples (first) and the rows of each array lie, in numbers."""
+    """Where the sums over samples lie, and in the memory of tiles the rows of each array, in numbers.
+
+    Threads have `own` sums, before their rows; else sums lie where the program has them.
+    """
 
     program: ArrayProgram
     region: Region
     lanes: int
+    own: bool
     sums: dict[int, int] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
     end_of_sums: int = 0
@@ -79,8 +83,8 @@ class Layout:
 
     def __post_init__(self) -> None:
         for out in self.region.sums:
-            self.sums[out] = self.end_of_sums
-            self.end_of_sums += self.program.arrays[out].size
+            self.sums[out] = self.end_of_sums if self.own else self.program.bases[out]
+            self.end_of_sums += self.program.arrays[out].size if self.own else 0
         self.end_of_sums = -(-self.end_of_sums // self.lanes) * self.lanes
         for array in (*self.region.inputs, *(r for r in self.region.results if r not in self.sums)):
             self.rows[array] = self.count
@@ -92,13 +96,23 @@ class Layout:
 
 
 class Tile:
-    """Emits what happens to the groups of one tile; `valid` is how many of its samples there are, None for all."""
+    """Emits what happens to the groups of one tile; `valid` is how many of its samples there are, None for all.
 
-    def __init__(self, code: Code, layout: Layout, table: Table, shape: Shape, tile: Any, valid: Any = None) -> None:
+    Where it `begins` the sums, what they held before counts for nothing.
+    """
+
+    def __init__(
+        self, code: Code, layout: Layout, table: Table, shape: Shape, tile: Any, begins: Any, valid: Any = None
+    ) -> None:
         self.code, self.layout, self.table, self.shape = code, layout, table, shape
-        self.program, self.tile, self.valid = layout.program, tile, valid
+        self.program, self.tile, self.begins, self.valid = layout.program, tile, begins, valid
         self.mask = self._mask() if valid is not None else None
         self.column = INT(0)  # where in the rows the group begins
+
+    @property
+    def sums(self) -> Any:
+        """The memory that holds the sums."""
+        return self.tile if self.layout.own else self.code.memory
 
     def _mask(self) -> Any:
         b, lanes = self.code.builder, self.shape.lanes
@@ -135,14 +149,17 @@ class Tile:
         starts = [self._sample(first, lane, column, index) for lane in range(self.shape.group)]
         row, place = self._walk(column.rows), self._walk(column.places)
 
-        def copy(i: Any, _: Any) -> list[Any]:
+        def copy(i: Any, width: int) -> None:
             here, to = place(i), self._row(array, 0, (1,), [row(i)])
             for v in range(self.shape.vectors):
-                numbers = [code.load(code.at(column.base, s), here) for s in starts[v * lanes : (v + 1) * lanes]]
-                code.store(self._vector(numbers), to, v * lanes)
-            return []
+                of_samples = [code.load(code.at(column.base, start), here, width)
+                              for start in starts[v * lanes : (v + 1) * lanes]]  # fmt: skip
+                of_rows = code.transposed(of_samples) if width > 1 else [self._vector(of_samples)]
+                for r, numbers in enumerate(of_rows):
+                    code.store(numbers, to, r * self.shape.width + v * lanes)
 
-        code.loop(INT(0), INT(len(column.rows)), 1, [], copy)
+        side_by_side = _line(column.rows)[1] == _line(column.places)[1] == 1
+        code.in_vectors(len(column.rows), lanes if side_by_side else 1, copy)
 
     def _walk(self, places: Ints) -> Callable[[Any], Any]:
         """Return the function that gives the i-th of these places."""
@@ -248,10 +265,12 @@ class Tile:
         extents = tuple(self.program.axes[axis].extent for axis in term.axes)
 
         def body(rest: list[Any], own: list[Any]) -> list[Any]:
-            reads = _Reads(self, position, rest, known)
-            points = [(r, v) for r in range(many) for v in range(self.shape.vectors)]
-            return [accumulate(code, op, total, [reads.at(factor, r, v) for factor in term.factors])
-                    for total, (r, v) in zip(own, points, strict=True)]  # fmt: skip
+            reads, vectors, sums = _Reads(self, position, rest, known), self.shape.vectors, list(own)
+            points = [(r, v) for r in range(many) for v in range(vectors)]
+            for r, v in sorted(points, key=lambda p: p[::-1]) if many < vectors else points:  # few stay loaded
+                place = r * vectors + v
+                sums[place] = accumulate(code, op, sums[place], [reads.at(factor, r, v) for factor in term.factors])
+            return sums
 
         return code.nest(extents, totals, body)
 
@@ -309,7 +328,7 @@ class Tile:
                 return code.loop(INT(0), groups, 1, own, group)
 
             totals = code.nest(inner, totals, body)
-        base = code.at(self.tile, code.place(self.layout.sums[statement.out], strides, position))
+        base = code.at(self.sums, code.place(self.layout.sums[statement.out], strides, position))
         in_order = [totals[points.index((r, c))] for r in range(height) for c in range(width)]
         self._add_sums(in_order, base, [(r * down, width) for r in range(height)])
         return []
@@ -325,8 +344,9 @@ class Tile:
             first = 0
             for last in range(1, len(where) + 1):
                 if last == len(where) or where[last] != where[last - 1] + 1:
-                    part = code.part(sums, first, last - first)
-                    code.store(code.add(code.load(base, where[first], last - first), part), base, where[first])
+                    part, before = code.part(sums, first, last - first), code.load(base, where[first], last - first)
+                    before = code.builder.select(self.begins, splat(before.type, -0.0), before)
+                    code.store(code.add(before, part), base, where[first])
                     first = last
 
     def _columns(
