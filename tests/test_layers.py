@@ -41,6 +41,7 @@ FLOORS = (
     ("compiler.loops", "compiler.samples"),
     ("compiler.backends.llvm_code", "compiler.backends.numpy"),
     ("compiler.backends.llvm_plain",),
+    ("compiler.backends.llvm_outer",),
     ("compiler.backends.llvm_tiles",),
     ("compiler.backends.llvm_program",),
     ("compiler.backends.llvm",),
