@@ -146,7 +146,7 @@ class Variant:
     def _of_arrays(self, args: tuple[Any, ...]) -> Any:
         """Return the result if all arguments are arrays of the same shapes as in the latest call, else None.
 
-        Columns are read where they lie.
+        Columns are read where they lie, if they are in one piece.
         """
         if (plan := self._plan) is None or len(args) != len(plan):
             return None  # another thread came between
@@ -154,12 +154,13 @@ class Variant:
             if arg.__class__ is not _ARRAY or arg.dtype is not _FLOAT64 or arg.shape != shape:
                 return None
             target = self._targets[place][0]
-            if column < 0 or target.dtype is not _FLOAT64:
+            in_place = column >= 0 and target.dtype is _FLOAT64 and arg.flags.c_contiguous and arg.flags.aligned
+            if not in_place:
                 with np.errstate(over="ignore"):
                     target[...] = arg.reshape(target.shape)
+                if column >= 0:
+                    plan[place], self._columns[column] = (None, shape, column), target
             elif arg is not array:
-                if not (arg.flags.c_contiguous and arg.flags.aligned):
-                    return None
                 plan[place] = (arg, shape, column)
                 self._columns[column] = arg.reshape(len(arg), -1)
         return self._run(args)
