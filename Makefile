@@ -41,6 +41,7 @@ bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one
 	$(INSTALL) micrograd==0.1.0
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/compiler.py
+	$(BIN)/python benchmarks/calls.py
 	$(BIN)/python benchmarks/steps.py
 
 bench-peers: $(VENV)/.dev ## training steps beside hand-written C++, JAX, PyTorch and micrograd, which it installs

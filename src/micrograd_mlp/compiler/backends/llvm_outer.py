@@ -117,6 +117,7 @@ def _turn(tile: Tile, outer: Outer, scratch: Any, count: Any) -> None:
                 code.store(numbers, scratch, code.place(j * outer.width, (outer.width, 1), [n, c]))
             return []
 
-        return code.loop(INT(0), INT(outer.columns), lanes, [], some)
+        code.loop(INT(0), INT(outer.columns), lanes, [], some)
+        return []
 
     code.loop(INT(0), count, lanes, [], samples)
