@@ -44,6 +44,7 @@ bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one
 	$(INSTALL) micrograd==0.1.0
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/compiler.py
+	$(BIN)/python benchmarks/calls.py
 	$(BIN)/python benchmarks/steps.py
 
 bench-peers: $(VENV)/.dev ## training steps beside hand-written C++, JAX, PyTorch and micrograd, which it installs
@@ -56,6 +57,7 @@ notebook: $(VENV)/.dev ## write the notebooks from the scripts in notebooks/, an
 
 figures: $(VENV)/.dev ## make the pictures in images/ again; those of pages need chromium, the others come byte for byte
 	$(BIN)/python images/make.py
+	$(BIN)/python images/explorer.py
 	$(BIN)/python images/playground.py
 
 oracle: $(VENV)/.oracle ## parity with PyTorch, HIPS autograd and mpmath

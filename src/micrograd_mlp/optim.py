@@ -150,7 +150,7 @@ class Adam(Optimizer):
         (beta1, beta2), (m, v) = self.betas, memory
         m = beta1 * m + (1.0 - beta1) * slope
         v = beta2 * v + (1.0 - beta2) * (slope * slope)
-        scale = ops.sqrt(v) / ops.sqrt(1.0 - beta2**step) + self.eps
+        scale = ops.sqrt(v) * (1.0 / ops.sqrt(1.0 - beta2**step)) + self.eps  # one division for all parameters
         return value - lr / (1.0 - beta1**step) * (m / scale), (m, v)
 
 

@@ -54,6 +54,27 @@ def test_shuffled_samples(backend, sizes):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 7, 8, 9, 13, 17])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_shuffled_samples_of_any_width(width, backend, dtype):
+    """All numbers of a sample go to its lane: each has a weight of its own, which a step makes its sum over samples."""
+    X = np.random.default_rng(width).normal(size=(40, width))
+    order = np.random.default_rng(1).permutation(40)[:23]
+
+    def step(state, X):
+        columns = vmap(lambda x: [a * n for n, a in enumerate(x, 1)])(X)
+        return [losses.total(vmap(losses.total)(columns))], [
+            losses.total(vmap(lambda x, k=k: x[k])(X)) for k in range(len(state))
+        ]
+
+    steps = Steps(step, [0.0] * width, [X], backend=backend, dtype=dtype)
+    (watched,) = steps.run(order, [0, 23])
+    tolerance = {"rtol": 1e-12, "atol": 1e-12} if dtype == "float64" else {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(watched, (X[order] @ np.arange(1.0, width + 1)).sum(), **tolerance)
+    np.testing.assert_allclose(steps.state, X[order].sum(axis=0), **tolerance)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_samples_in_order(backend):
     steps = Steps(line_step, START, [X, Y], 2, backend=backend, shuffled=False)
     knobs = [(0.1, 0.0), (0.2, 0.1), (0.05, -0.1)]

@@ -146,7 +146,7 @@ def by_sample(expression: Expression) -> Folding:
     Samples are told apart by having nothing in common before the loss but parameters. Those after the first SAMPLES
     become one node.
     """
-    samples = samples_of(expression)
+    samples = samples_of(expression, homes_of(expression)[0])
     indices = {sample: index for index, sample in enumerate(dict.fromkeys(samples.values()))}
     parameters, end = Group("parameter", "parameters"), Group("output", _end_of(expression))
     groups = {value: parameters for value in expression.order if value in expression.parameters}
@@ -162,9 +162,8 @@ def _sample_title(index: int, count: int) -> str:
     return f"sample {index}" if index < SAMPLES or count == SAMPLES + 1 else f"samples {SAMPLES} to {count - 1}"
 
 
-def samples_of(expression: Expression) -> dict[Value, Value]:
-    """Return for each Value that belongs to one sample alone a Value that stands for this sample."""
-    homes, _ = homes_of(expression)
+def samples_of(expression: Expression, homes: Mapping[Value, str]) -> dict[Value, Value]:
+    """Return for each Value that belongs to one sample alone a Value that stands for it; `homes` as in homes_of."""
     network = [value for value in expression.order if homes[value] != LOSS and value not in expression.parameters]
     samples: dict[Value, Value | None] = dict(_components(network))
     for value in expression.order:  # the loss of one sample is computed from this one alone

@@ -252,7 +252,8 @@ def _numbered(name: str, root: _Group, count: int) -> Fold:
 
 def _network_paths(expression: Expression) -> list[Path]:
     """Return the sample, if there are several, the modules and the neuron that each Value belongs to."""
-    homes, samples = homes_of(expression)[0], samples_of(expression)
+    homes, _ = homes_of(expression)
+    samples = samples_of(expression, homes)
     numbers = {sample: k for k, sample in enumerate(dict.fromkeys(samples.values()))}
     places = {home: _places(home) for home in dict.fromkeys(homes.values())}
     if len(numbers) < 2:

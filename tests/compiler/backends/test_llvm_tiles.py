@@ -16,8 +16,7 @@ from micrograd_mlp.compiler.program import Array, ArrayProgram, Axis, Group, Ope
 
 pytest.importorskip("llvmlite")
 from micrograd_mlp.compiler.backends import llvm
-from micrograd_mlp.compiler.backends.llvm_code import blocks
-from micrograd_mlp.compiler.backends.llvm_tiles import FEW_REGISTERS, best_blocks
+from micrograd_mlp.compiler.backends.llvm_code import FEW_REGISTERS, Code, best_blocks, blocks
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}
 
@@ -140,6 +139,26 @@ def test_infinite_sums_of_both_signs_are_nan(samples):
     assert math.isnan(RUN(X)[2])
     X[-1, 0] = math.inf
     assert RUN(X)[2] == math.inf
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sums_of_an_earlier_call_are_forgotten(threads):
+    """Also those over no samples, and over more tiles than one."""
+    run = jit(lambda w, X: losses.total(vmap(lambda x: x * w)(X)), threads=threads)
+    for samples in (5, 0, 3000, 0, 17, 4100):
+        assert run(2.0, np.ones(samples)) == 2.0 * samples
+
+
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+def test_rows_become_columns(lanes):
+    """`transposed` only shuffles, so it is checked on numbers that a shuffle of Python makes."""
+
+    class Shuffles:
+        def shuffle_vector(self, a, b, mask):
+            return [(a + b)[place.constant] for place in mask.constant]
+
+    rows = [[(i, j) for j in range(lanes)] for i in range(lanes)]
+    assert Code(Shuffles(), None, None, None).transposed(rows) == [list(column) for column in zip(*rows, strict=True)]
 
 
 @pytest.mark.parametrize("samples", [1, 2, 4, 7, 16, 19])

@@ -165,7 +165,7 @@ export function App({ data, arithmetic }) {
     <header>
       <h1 title=${graph.title}>${graph.title || "How it is computed"}</h1>
       <span class="search" role="search">
-        <input type="search" placeholder="Search label or operation" aria-label="Search by label or operation; Enter goes to the next" value=${state.query}
+        <input type="search" placeholder="Search" aria-label="Search by label or operation; Enter goes to the next" value=${state.query}
           onInput=${(event) => set({ query: event.target.value, found: -1 })} onKeyDown=${(event) => event.key === "Enter" && find(event.shiftKey ? -1 : 1)} id="search" />
         ${state.query && html`<output>${searched.length ? `${state.found < 0 ? "" : `${state.found + 1} of `}${searched.length.toLocaleString("en")}${searched.length === MOST_FOUND ? " or more" : ""}` : "none"}</output>
           <button onClick=${() => find(-1)} aria-label="Previous found">‹</button><button onClick=${() => find(1)} aria-label="Next found">›</button>`}
@@ -180,7 +180,7 @@ export function App({ data, arithmetic }) {
       <button onClick=${() => { anchor.current = undefined; set({ open: new Set(), selected: -1, said: "all folded" }); requestAnimationFrame(() => requestAnimationFrame(() => view.current.fit())); }}>Fold all</button>`}
       <span class="group" role="group" aria-label="Zoom"><button onClick=${() => view.current.zoom(1.3)} aria-label="Zoom in">+</button><button onClick=${() => view.current.zoom(1 / 1.3)} aria-label="Zoom out">−</button><button onClick=${() => view.current.fit()}>Fit</button></span>
       <span class="group" role="group" aria-label="Show as"><button aria-pressed=${state.tab === "graph"} onClick=${() => set({ tab: "graph" })}>Graph</button><button aria-pressed=${state.tab === "table"} onClick=${() => set({ tab: "table" })}>Table</button></span>
-      <button onClick=${() => download(picture(view.current, moment, graph))}>Save SVG</button>
+      <button onClick=${() => download(picture(view.current, moment, graph))} title="Save the picture as SVG">Save SVG</button>
       <button aria-expanded=${state.help} onClick=${() => set({ help: !state.help })}>Help</button>
       <${ThemeSwitch} />
     </header>

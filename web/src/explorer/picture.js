@@ -3,6 +3,7 @@
 import { number } from "./words.js";
 
 const WORDS_FROM = 0.42; // the scale from which on texts can be read
+const BIG_WORDS_FROM = 0.26; // from which on a few large ones can
 const FRAME_TITLES_FROM = 0.2;
 const BOXES_FROM = 0.15; // where it is smaller still, boxes are marks
 const NAMES = ["paper", "panel", "ink", "quiet", "fine", "line", "focus", "blue", "orange", "green", "purple", "yellow",
@@ -131,7 +132,7 @@ function paintValue(pen, item, moment, colours, scale) {
   if (item.kind === "output") pen.rect(left + 4, top + 4, w - 8, item.h - 8, 4, { stroke, width: 1 });
   paintRings(pen, item, moment, colours, left, w);
   if (scale < WORDS_FROM) {
-    if (item.sign && scale >= 0.25) pen.rect(left - item.pill / 2, item.y - 14, item.pill, 28, 14, { fill: colours.paper, stroke: colours.quiet, width: 1.5 });
+    if (scale >= BIG_WORDS_FROM) paintBig(pen, item, moment, colours, left, w);
     return;
   }
   const text = left + (item.pill ? item.pill / 2 + 6 : 12);
@@ -142,6 +143,17 @@ function paintValue(pen, item, moment, colours, scale) {
   const value = !known ? "?" : number(numbers.data[i]);
   row(pen, "value", value, text, right, top + 33, colours);
   row(pen, "grad", changed ? `→ ${number(changed)}` : steps.hasGrad(i, t) ? number(numbers.grad[i]) : "?", text, right, top + 50, colours, changed ? "new" : "grad");
+  if (item.sign) paintSign(pen, item, left, colours);
+}
+
+/** From a middle distance: the name, and the number that this pass is about, in large letters. */
+function paintBig(pen, item, { graph, numbers, steps, t, phase }, colours, left, w) {
+  const backward = phase === "backward" && steps.hasGrad(item.id, t);
+  const text = backward ? `∇ ${number(numbers.grad[item.id])}` : steps.hasValue(item.id, t) ? number(numbers.data[item.id]) : "?";
+  const x = left + (item.pill ? item.pill / 2 + 4 : 8);
+  pen.text(shortened(graph.name(item.id), Math.floor((left + w - x) / 14)), x, item.y - 14, { size: 23, weight: 650, fill: colours.ink });
+  const size = Math.min(24, ((left + w - x - 4) / text.length) * 1.62);
+  pen.text(text, left + w - 7, item.y + 15, { size, mono: true, align: "right", fill: backward ? colours.orange : colours.ink });
   if (item.sign) paintSign(pen, item, left, colours);
 }
 

@@ -2,7 +2,7 @@
 import { html, useState } from "./ui.js";
 
 const KEY = "micrograd-mlp theme";
-const CHOICES = { auto: "system colours", light: "light", dark: "dark" };
+const CHOICES = { auto: "system", light: "light", dark: "dark" };
 
 /** What was chosen before, here or on another page: "auto", "light" or "dark". */
 export function chosenTheme() {

@@ -168,6 +168,23 @@ class Code:
             m //= 2
         return vectors[0]
 
+    def transposed(self, vectors: list[Any]) -> list[Any]:
+        """Return vectors of which number i holds lane i of each: as many vectors as lanes, a power of two.
+
+        In each turn two vectors a step apart exchange half of their lanes, those that are such a step apart.
+        """
+        b, lanes, out, step = self.builder, len(vectors), list(vectors), 1
+        while step < lanes:
+            low = [lane if not lane & step else lanes + lane - step for lane in range(lanes)]
+            high = [lane + step if not lane & step else lanes + lane for lane in range(lanes)]
+            masks = [ir.Constant(ir.VectorType(ir.IntType(32), lanes), mask) for mask in (low, high)]
+            for i in range(lanes):
+                if not i & step:
+                    pair = out[i], out[i + step]
+                    out[i], out[i + step] = (b.shuffle_vector(*pair, mask) for mask in masks)
+            step *= 2
+        return out
+
     def loop(
         self, first: Any, last: Any, step: int, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
     ) -> list[Any]:
@@ -220,6 +237,18 @@ class Code:
 
             self.loop(INT(first), INT(last), step, [], turn)
 
+    def in_vectors(self, size: int, lanes: int, body: Callable[[Any, int], Any]) -> None:
+        """Emit body(i, lanes) for i = 0, lanes, ... as they fit in `size`, and body(i, 1) for each of the rest."""
+        whole = size - size % lanes
+        for first, last, step in ((0, whole, lanes), (whole, size, 1)):
+
+            def turn(i: Any, _: list[Any], step: int = step) -> list[Any]:
+                body(i, step)
+                return []
+
+            if first < last:
+                self.loop(INT(first), INT(last), step, [], turn)
+
     def nest(
         self, extents: Sequence[int], carried: Sequence[Any], body: Callable[[list[Any], list[Any]], Sequence[Any]]
     ) -> list[Any]:
@@ -247,6 +276,26 @@ def blocks(size: int, width: int) -> list[tuple[int, int, int]]:
     """Return (first, last, step) of the blocks of a width within `size`, and of what is left."""
     whole = size - size % width
     return [(a, b, step) for a, b, step in ((0, whole, width), (whole, size, size - whole)) if b > a]
+
+
+FEW_REGISTERS = 16
+
+
+def best_blocks(rows: int, columns: int, lanes: int) -> tuple[int, int]:
+    """Return the height and the width of the blocks in which rows × columns of sums take the least time, about.
+
+    A block of h × w takes h w multiply-adds and h + w loads a vector, whichever is more; and some time by itself.
+    Blocks of another size at the edges are code of their own.
+    """
+    most = (FEW_REGISTERS - 4) // lanes * lanes or 8  # as many are added up across the lanes at once
+    sizes = [(h, w) for h in range(1, min(rows, 4) + 1) for w in range(1, min(columns, most // h) + 1)]
+
+    def cost(size: tuple[int, int]) -> int:
+        parts = [((b - a) // h * ((d - c) // w), h, w) for a, b, h in blocks(rows, size[0])
+                 for c, d, w in blocks(columns, size[1])]  # fmt: skip
+        return sum(times * (24 * max(h * w, h + w) + 20) for times, h, w in parts) + 200 * len(parts)
+
+    return min(sizes, key=cost)
 
 
 def copy_numbers(code: Code, to: tuple[Any, Ints], source: tuple[Any, Ints], table: Table, lanes: int) -> None:

@@ -85,6 +85,7 @@ class Emitter:
         self.loops, self.program, self.loop, self.threads = loops, loops.arrays, loop, threads
         self.element = ir.DoubleType() if dtype == "float64" else ir.FloatType()
         self.lanes = vector_bytes() // np.dtype(dtype).itemsize
+        self.samples = samples
         self.tuning = Tuning.of(samples, self._longest(), self.lanes)
         self.table, self.slots = Table(), Slots(loops)
         in_groups = {place for group in self.program.wanted for place in range(group.first, group.first + group.size)}
@@ -94,8 +95,11 @@ class Emitter:
         grouped = {place for group in self.program.given for place in range(group.first, group.first + group.size)}
         single = np.array([p for p in range(len(self.program.inputs)) if p not in grouped], dtype=np.int64)
         self.single = self.program.addresses(self.program.inputs[single])  # of the numbers; -1 for one never read
-        self.layouts = {id(r): Layout(self.program, r, self.lanes) for r in loops.regions if r.batch}
-        sizes = [layout.size(self._shape(layout).width) for layout in self.layouts.values()]
+        self.layouts = {id(r): Layout(self.program, r, self.lanes, threads) for r in loops.regions if r.batch}
+        sizes = []
+        for layout in self.layouts.values():
+            shape = self._shape(layout)
+            sizes.append(layout.size(shape.width) + layout.find_outer(shape.most))
         self.tile_size = -(-max(sizes, default=0) // 64) * 64
 
     def _longest(self) -> int:
@@ -149,7 +153,8 @@ class Emitter:
             alone.wait()
             b.call(self._tiles(module, region, layout, f"tiles{place}"), [frame, memory, table, mine, *share, index])
             alone.wait()
-            alone.do(partial(self._add_up, code, frame, layout, tile))
+            if self.threads:
+                alone.do(partial(self._add_up, code, frame, layout, tile))
         b.ret_void()
         return function
 
@@ -180,16 +185,15 @@ class Emitter:
         b = ir.IRBuilder(function.append_basic_block())
         frame, memory, table, tile, first, last, index = function.args
         code = Code(b, self.element, memory, table)
-        zero = splat(code.vector(self.lanes), -0.0)
-        if layout.end_of_sums:
-            code.in_blocks(layout.end_of_sums, self.lanes, lambda i, _: code.store(zero, tile, i))
+        with b.if_then(b.icmp_signed(">=", first, last)):
+            self._clear(code, layout, tile if layout.own else memory)
         full, rest = self._shape(layout), Shape(self.lanes, 1, self.tuning.rest)
         columns = [(array, column) for array in region.inputs for column in self._columns(b, frame, array)]
         gathers = self.loop is not None and self.loop.gather
         whole = b.sub(last, b.srem(b.sub(last, first), INT(full.group)))
 
         def tile_of(shape: Shape, n: Any, groups: Any, valid: Any) -> list[Any]:
-            each = Tile(code, layout, self.table, shape, tile, valid)
+            each = Tile(code, layout, self.table, shape, tile, b.icmp_signed("==", n, first), valid)
 
             def take(start: Any) -> None:
                 for array, column in columns:
@@ -216,7 +220,8 @@ class Emitter:
         """Return how the tiles of a region are cut."""
         group = self.lanes * self.tuning.vectors
         size = max(layout.count, 1) * group * (8 if isinstance(self.element, ir.DoubleType) else 4)
-        groups = max(1, min(self.tuning.groups, self.tuning.bytes // size))
+        wanted = self.samples // group if self.samples else self.tuning.groups
+        groups = max(1, min(wanted, self.tuning.groups, self.tuning.bytes // size))
         return Shape(self.lanes, self.tuning.vectors, self.tuning.results, groups)
 
     def _columns(self, b: Any, frame: Any, array: int) -> list[Column]:
@@ -232,30 +237,31 @@ class Emitter:
                 out.append(Column(self.slot(b, frame, slot), group.size, places[here, 1], here))
         return out
 
-    def _add_up(self, code: Code, frame: Any, layout: Layout, tile: Any) -> None:
-        """Emit the copy of the sums to memory, those of all threads added up."""
+    def _clear(self, code: Code, layout: Layout, sums: Any) -> None:
+        """Emit the sums over no samples."""
         for array, start in layout.sums.items():
-            size, base = self.program.arrays[array].size, self.program.bases[array]
-            whole = size - size % self.lanes
-            for first, last, lanes in ((0, whole, self.lanes), (whole, size, 1)):
 
-                def some(i: Any, _: Any, start: int = start, base: int = base, lanes: int = lanes) -> list[Any]:
-                    total = code.load(tile, code.place(start, (1,), [i]), lanes)
-                    if self.threads:
-                        total = self._of_threads(code, frame, tile, code.place(start, (1,), [i]), total, lanes)
-                    code.store(total, code.memory, code.place(base, (1,), [i]))
-                    return []
+            def some(i: Any, lanes: int, start: int = start) -> None:
+                code.store(splat(code.vector(lanes), -0.0), sums, code.place(start, (1,), [i]))
 
-                if first < last:
-                    code.loop(INT(first), INT(last), lanes, [], some)
+            code.in_vectors(self.program.arrays[array].size, self.lanes, some)
 
-    def _of_threads(self, code: Code, frame: Any, tile: Any, place: Any, total: Any, lanes: int) -> Any:
-        def further(thread: Any, own: list[Any]) -> list[Any]:
-            there = code.place(0, (1, self.tile_size), [place, thread])
-            return [code.add(own[0], code.load(tile, there, lanes))]
-
+    def _add_up(self, code: Code, frame: Any, layout: Layout, tile: Any) -> None:
+        """Emit the sums of all threads, added up, to where the program has them."""
         threads = self.slot(code.builder, frame, self.slots.THREADS, INT)
-        return code.loop(INT(1), threads, 1, [total], further)[0]
+        for array, start in layout.sums.items():
+
+            def some(i: Any, lanes: int, start: int = start, base: int = self.program.bases[array]) -> None:
+                own = code.place(start, (1,), [i])
+
+                def further(thread: Any, total: list[Any]) -> list[Any]:
+                    there = code.place(0, (1, self.tile_size), [own, thread])
+                    return [code.add(total[0], code.load(tile, there, lanes))]
+
+                total = code.loop(INT(1), threads, 1, [code.load(tile, own, lanes)], further)
+                code.store(total[0], code.memory, code.place(base, (1,), [i]))
+
+            code.in_vectors(self.program.arrays[array].size, self.lanes, some)
 
     def _steps(self, b: Any, frame: Any, once: Any, loop: Loop) -> None:
         """Emit the loop over steps: it ends before the step whose outs are not all finite, and says where in DONE.
