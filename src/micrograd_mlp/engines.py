@@ -32,7 +32,10 @@ CHUNK = 0.1  # seconds that compiled steps may take before Ctrl-C and the progre
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: a model on samples X with targets y, by a rule, for a loss of a sample and two penalties."""
+    """What is trained: a model on samples X with targets y, by a rule, for a loss of a sample and two penalties.
+
+    Each sample may have a weight, and the penalties may be on some parameters only.
+    """
 
     model: Any
     parameters: list[Value]
@@ -43,18 +46,28 @@ class Task:
     l1: float = 0.0
     l2: float = 0.0
     batch: int = 0  # samples a step, about
+    weights: Array | None = None  # their mean is 1
+    penalized: list[Value] | None = None  # None for all
 
     def objective(self, each: Any) -> Any:
         """Return the mean of the losses of `each` sample, with the penalties."""
         value = losses.mean(each)
-        value = value + self.l1 * losses.l1(self.parameters) if self.l1 else value
-        return value + self.l2 * losses.l2(self.parameters) if self.l2 else value
+        penalized = self.parameters if self.penalized is None else self.penalized
+        value = value + self.l1 * losses.l1(penalized) if self.l1 else value
+        return value + self.l2 * losses.l2(penalized) if self.l2 else value
 
-    def loss(self, x: Any, target: Any) -> Any:
-        """Return the loss of a sample."""
-        return self.sample_loss(self.model(x), target)
+    def loss(self, x: Any, target: Any, weight: Any = None) -> Any:
+        """Return the loss of a sample, times its weight if there are any."""
+        loss = self.sample_loss(self.model(x), target)
+        return loss if weight is None else weight * loss
 
-    def weights(self) -> list[float]:
+    @property
+    def columns(self) -> tuple[Array, ...]:
+        """The arguments of `loss`, an array of all samples each."""
+        columns = self.X, self.y.astype(np.float64)
+        return columns if self.weights is None else (*columns, self.weights)
+
+    def numbers(self) -> list[float]:
         """Return the number in each parameter."""
         return [parameter.data for parameter in self.parameters]
 
@@ -64,27 +77,30 @@ class Interpreted:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.good = self.reached = task.weights()
+        self.good = self.reached = task.numbers()
+        self.watched: list[float] = []  # the objective of each batch that was taken at last
         self._samples = [[Constant(x) for x in row] for row in task.X.tolist()]
-        self._targets = task.y.tolist()
+        self._others = list(zip(*(each.tolist() for each in (task.y, task.weights) if each is not None), strict=True))
 
     def take(self, batches: Batches) -> str:
         """Take a step for each batch; return what is inf or nan, or ""."""
+        self.watched = []
         with paused_collector():
             for batch in batches:
                 self.task.rule.zero_grad()
                 if problem := self.differentiate(batch):
                     return problem
-                self.good = self.task.weights()
+                self.good = self.task.numbers()
                 self.task.rule.step()
-                self.reached = self.task.weights()
+                self.reached = self.task.numbers()
         return ""
 
     def differentiate(self, batch: Sequence[int]) -> str:
         """Fill in the gradients for a batch and return ""; if it or one of them is not finite, what made it so."""
-        objective = self.task.objective([self.task.loss(self._samples[i], self._targets[i]) for i in batch])
+        objective = self.task.objective([self.task.loss(self._samples[i], *self._others[i]) for i in batch])
         if bad := first_non_finite(objective) if not math.isfinite(objective.data) else None:
             return describe(bad)
+        self.watched.append(objective.data)
         objective.backward()
         if all(math.isfinite(parameter.grad) for parameter in self.task.parameters):
             return ""
@@ -103,8 +119,9 @@ class Compiled:
 
     def __init__(self, task: Task, backend: str, threads: int = 1) -> None:
         self.task = task
-        self.good = self.reached = task.weights()
+        self.good = self.reached = task.numbers()
         self._backend, self._threads = backend, threads
+        self.watched: list[float] = []  # the objective of each batch that was taken at last
         self._seconds = 0.0  # that a step takes
         self._steps, self._frozen = self._compile(), self._is_frozen()
         self._before: tuple[Any, ...] | None = None  # where the latest chunk began, and its batches
@@ -113,7 +130,7 @@ class Compiled:
         """Take a step for each batch; return what is inf or nan, or ""."""
         if self._frozen != self._is_frozen():
             self._steps, self._frozen = self._compile(), self._is_frozen()
-        taken = 0
+        taken, self.watched = 0, []
         while taken < len(batches):
             many = max(1, int(CHUNK / self._seconds)) if self._seconds else len(batches)
             chunk = batches[taken : taken + many]
@@ -123,7 +140,7 @@ class Compiled:
         return ""
 
     def _chunk(self, batches: Batches) -> str:
-        state = np.array([*self.task.weights(), *self._memories()])
+        state = np.array([*self.task.numbers(), *self._memories()])
         start = perf_counter()
         done, finite = self._run(state, batches)
         self._seconds = (perf_counter() - start) / len(batches)
@@ -146,6 +163,7 @@ class Compiled:
         first = rule.steps if first is None else first
         knobs = [(rule.lr * rule.schedule(k), k + 1.0) for k in range(first, first + len(batches))]
         watched = steps.run(np.concatenate(batches), np.cumsum([0, *map(len, batches)]), knobs)
+        self.watched += watched[:, 0].tolist()
         finite = bool(np.isfinite(watched[-1]).all())
         return len(watched) - (not finite), finite
 
@@ -156,7 +174,7 @@ class Compiled:
             parameter.data = number
         self.task.rule.memories = self._memories_of(numbers[count:])
         self.task.rule.steps += done
-        self.reached = self.task.weights()
+        self.reached = self.task.numbers()
 
     def _memories(self) -> list[float]:
         """Return the first number in the memory of each parameter, then the second ones: so they are arrays."""
@@ -175,8 +193,8 @@ class Compiled:
 
         task, parameters, rule = self.task, self.task.parameters, self.task.rule
 
-        def step(state: Any, X: Any, y: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
-            loss = task.objective(vmap(task.loss)(X, y))
+        def advance(state: Any, samples: Sequence[Any], lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+            loss = task.objective(vmap(task.loss)(*samples))
             slopes = grad(loss, parameters)
             memories = self._memories_of(state[len(parameters) :])
             values, memories = rule.update(parameters, slopes, memories, lr, count)
@@ -184,10 +202,22 @@ class Compiled:
             finite = losses.total(0.0 * slope for slope in slopes)  # nan if one of them is not
             return [loss, finite], [*values, *(number for column in zip(*memories, strict=True) for number in column)]
 
-        state = [*task.weights(), *self._memories()]
-        columns = [task.X, task.y.astype(np.float64)]
+        def step(state: Any, X: Any, y: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+            return advance(state, (X, y), lr, count)
+
+        def weighted(state: Any, X: Any, y: Any, weights: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+            return advance(state, (X, y, weights), lr, count)
+
+        state, taken = [*task.numbers(), *self._memories()], step if task.weights is None else weighted
         return Steps(
-            step, state, columns, 2, bound=parameters, backend=self._backend, threads=self._threads, batch=task.batch
+            taken,
+            state,
+            task.columns,
+            2,
+            bound=parameters,
+            backend=self._backend,
+            threads=self._threads,
+            batch=task.batch,
         )
 
     def measure(self) -> Callable[[Array, Array], tuple[Array, Array]]:
