@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +23,8 @@ import numpy as np
 from . import losses
 from .anomaly import describe, detect_anomaly, first_non_finite
 from .engine import Constant, Value, grad
-from .optim import Optimizer
+from .nn import MLP, Layer, Neuron
+from .optim import OPTIMIZERS, Optimizer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SampleLoss = Callable[[Any, Any], Any]
@@ -188,6 +190,24 @@ class Compiled:
         return [parameter.frozen for parameter in self.task.parameters]
 
     def _compile(self) -> Any:
+        """Return the steps of the task: the code made for another one like it, if there was one."""
+        key = key_of(self.task)
+        key = key and (key, self._backend, self._threads)
+        with _LOCK:
+            known = _LATEST.pop(key, None)
+            if known is not None:
+                _LATEST[key] = known  # as the latest
+        if known is not None:
+            return known.again([*self.task.numbers(), *self._memories()], self.task.columns)
+        steps = self._compiled()
+        if key is not None and steps.is_closed:
+            with _LOCK:
+                _LATEST[key] = steps.again([], [column[:1] for column in self.task.columns])
+                while len(_LATEST) > KEPT:
+                    del _LATEST[next(iter(_LATEST))]
+        return steps
+
+    def _compiled(self) -> Any:
         from .compiler import vmap
         from .compiler.steps import Steps
 
@@ -231,6 +251,57 @@ class Compiled:
         run = jit(vmap(of_sample), backend=self._backend)
         return lambda X, y: run(X, y.astype(np.float64))
 
+
+_LATEST: dict[Any, Any] = {}  # compiled steps by the key of their task, the latest last
+_LOCK = Lock()
+KEPT = 16  # steps
+
+
+def key_of(task: Task) -> Any:
+    """Return what the code for a task depends on, if this is known: a network as it was made, and rules by name."""
+    layers = _layers_of(task.model)
+    rule = type(task.rule)
+    known = layers and rule in OPTIMIZERS.values() and any(task.sample_loss is loss for loss in _LOSSES)
+    chosen = {name: value for name, value in vars(task.rule).items() if name not in _COURSE}
+    if not known or any(map(callable, chosen.values())) or any(parameter.frozen for parameter in task.parameters):
+        return None
+    # a parameter may be shared, or moved to another place
+    places = {id(parameter): place for place, parameter in enumerate(task.parameters)}
+    count = sum((n_in + 1) * n_out for n_in, n_out, _ in layers)
+    if len(places) != count or [*map(id, task.rule.parameters)] != [*places]:
+        return None
+    penalized = None if task.penalized is None else tuple(places.get(id(value), -1) for value in task.penalized)
+    if penalized is not None and -1 in penalized:
+        return None
+    penalties = (task.l1, task.l2, penalized if task.l1 or task.l2 else None)
+    width = np.shape(task.X)[1]
+    return layers, task.sample_loss, rule, repr(chosen), penalties, width, task.batch, task.weights is None
+
+
+_LOSSES = [*losses.LOSSES.values(), *losses.REGRESSION.values()]
+_COURSE = ("lr", "schedule", "steps", "memories", "parameters")  # of a rule; its code is the same for all
+
+
+def _layers_of(model: Any) -> tuple[tuple[int, int, str], ...]:
+    """Return (inputs, outputs, activation) of each layer of an MLP that is nothing but that; else nothing."""
+    if type(model) is not MLP or set(vars(model)) != {"layers"}:
+        return ()
+    layers = []
+    for layer in model.layers:
+        if type(layer) is not Layer or set(vars(layer)) != {"neurons"}:
+            return ()
+        shapes = {
+            (len(neuron.w), neuron.activation) if type(neuron) is Neuron and set(vars(neuron)) == _NEURON else None
+            for neuron in layer.neurons
+        }
+        shape = shapes.pop() if len(shapes) == 1 else None
+        if shape is None:
+            return ()
+        layers.append((shape[0], len(layer.neurons), shape[1]))
+    return tuple(layers)
+
+
+_NEURON = {"nonlin", "activation", "w", "b"}
 
 ENGINES: dict[str, Callable[[Task, int], Interpreted | Compiled]] = {
     "python": lambda task, threads: Interpreted(task),
