@@ -82,7 +82,7 @@ def fit(
     penalized: Iterable[Value] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
     stop_accuracy: float | None = None,
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
@@ -96,17 +96,17 @@ def fit(
     of the scores and the target of one sample; `l1` and `l2` weigh the penalties on all parameters, or on those that
     are `penalized`. A sample may have a weight: the mean of the losses is then one weighted by it, over the mean weight
     of all samples, and so are the losses and accuracies told. So a sample of weight 2 counts as two, and one of weight
-    0 is left out. Batches of `batch_size` (all samples, if None) come in an order that `seed` sets. `optimizer` may be
-    an Optimizer, then `lr` and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches
-    `stop_accuracy`; when the loss has not fallen for `patience` epochs, after which the best weights return (both on
-    the test points, where given); when a callback returns True; at Ctrl-C, which leaves the weights of the last whole
-    step; or when a loss or gradient is inf or nan: then the last good weights stay, and `History.message` says which
-    Value it was. Unless `measured`, no pass over all samples ends an epoch: its loss is the mean over its batches of
-    what was minimised, and there are no accuracies. `engine` is "native", which compiles the step to machine code and
-    takes an epoch of steps in one call, on up to so many `threads` if the batches are large; "numpy", which compiles it
-    to arrays; or "python", which builds the graph of every batch. By default it is "native" where llvmlite is installed
-    and the code can be compiled, else "python". All go the same way, but for rounding. Raises ValueError for what does
-    not fit.
+    0 is left out. Batches of `batch_size` (all samples, if None) come in an order set by `seed`, a number or a
+    generator of NumPy. `optimizer` may be an Optimizer, then `lr` and `schedule` are its own. The run ends after
+    `epochs`; when the accuracy reaches `stop_accuracy`; when the loss has not fallen for `patience` epochs, after which
+    the best weights return (both on the test points, where given); when a callback returns True; at Ctrl-C, which
+    leaves the weights of the last whole step; or when a loss or gradient is inf or nan: then the last good weights
+    stay, and `History.message` says which Value it was. Unless `measured`, no pass over all samples ends an epoch: its
+    loss is the mean over its batches of what was minimised, and there are no accuracies. `engine` is "native", which
+    compiles the step to machine code and takes an epoch of steps in one call, on up to so many `threads` if the batches
+    are large; "numpy", which compiles it to arrays; or "python", which builds the graph of every batch. By default it
+    is "native" where llvmlite is installed and the code can be compiled, else "python". All go the same way, but for
+    rounding. Raises ValueError for what does not fit.
     """
     train = _checked(model, X, y, weights, loss)
     tested = X_test is not None
@@ -132,7 +132,7 @@ def fit(
     task = Task(model, parameters, train.X, train.y, sample_loss, rule, l1, l2, batch_size, train.weights, held)
     steps = engine_of(engine, task, threads)
     measure = steps.measure() if measured and isinstance(steps, Compiled) else None
-    rng = random.Random(seed)
+    rng = random.Random(seed) if isinstance(seed, int) else seed
     history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss
     try:
         for epoch in range(1, epochs + 1):
@@ -203,12 +203,16 @@ def predict_proba(model: Any, X: Any) -> Array:
     It is the sigmoid of one score or the softmax of several: what a model trained on cross-entropy means by them. A
     model trained on another loss ranks the classes by the same numbers, but they are not calibrated.
     """
-    scores = scores_of(model, X)
+    return probabilities(scores_of(model, X))
+
+
+def probabilities(scores: Array) -> Array:
+    """Return the probability of each class by the scores of each sample, (n, 1) for two classes or (n, classes)."""
     if scores.shape[1] == 1:
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def accuracy(y: Any, predicted: Any) -> float:
@@ -257,9 +261,9 @@ def _checked(model: Any, X: Any, y: Any, weights: Any, loss: str | SampleLoss) -
     return Samples(X[kept], y[kept], weights[kept] / largest / np.mean(weights[kept] / largest))
 
 
-def _batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
+def _batches(n: int, size: int, rng: random.Random | np.random.Generator) -> Iterator[Sequence[int]]:
     """Yield the indices of all samples in batches; shuffled, unless one batch holds them all."""
-    order = list(range(n))
+    order: Any = list(range(n)) if isinstance(rng, random.Random) else np.arange(n)
     if size < n:
         rng.shuffle(order)
     for start in range(0, n, size):
