@@ -463,3 +463,16 @@ def test_what_datasets_refuses():
     assert refused("datasets", "moons", "--samples", "x").startswith("Error: samples takes a whole number")
     assert refused("datasets", "moons", "--csv", "/nowhere/a.csv") == "Error: /nowhere/a.csv: No such file or directory"
     assert refused("datasets", "moons", "--out", "/tmp/a.bmp").startswith("Error: a figure is written as ")
+
+
+def test_a_table_of_real_measurements_is_trained_on_and_written(tmp_path):
+    result = call("train", "iris", "--epochs", 20, "--engine", "numpy", "--out", tmp_path / "iris")
+    assert result.exit_code == 0
+    assert "iris: 112 to learn from, 38 held out" in result.stdout
+    model = Classifier.load(tmp_path / "iris" / "model.safetensors")
+    assert model.classes == ("setosa", "versicolor", "virginica")
+    assert call("datasets", "iris", "--csv", tmp_path / "iris.csv").exit_code == 0
+    table = load_csv(tmp_path / "iris.csv")
+    assert table.features[0] == "sepal length (cm)"
+    assert model.accuracy(table.X, table.y) > 0.9
+    assert "178 wines of three growers" in call("datasets", "wine").stdout

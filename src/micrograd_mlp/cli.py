@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .options import PROBLEMS, Options, read_toml
+from .options import PROBLEMS, TABLES, Options, read_toml
 
 if TYPE_CHECKING:
     from .experiment import Run
@@ -98,7 +98,7 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
         if each.name != "problem":
             meaning, default = each.metadata["meaning"], each.default
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
-            varies = ", or by problem" if any(each.name in chosen for chosen in PROBLEMS.values()) else ""
+            varies = ", or by problem" if any(each.name in chosen for chosen in (PROBLEMS | TABLES).values()) else ""
             help_text = meaning if default is None else f"{meaning} [default: {shown}{varies}]"
             name = "--" + each.name.replace("_", "-")
             command = click.option(name, each.name, metavar="VALUE", help=help_text)(command)
@@ -110,6 +110,7 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
         "train moons",
         "train spirals --hidden 24,24 --activation sin --epochs 80",
         "train circles --loss bce --optimizer adam --stop-accuracy 0.99",
+        "train digits --hidden 64,32",
         "train own.csv --label species --out runs/species",
         "train --config run.toml --seed 7",
     )
@@ -346,6 +347,7 @@ def _number(text: str, wants: str) -> float:
         "datasets",
         "datasets moons --out moons.png --noise 0.2",
         "datasets spirals --csv spirals.csv --samples 1000",
+        "datasets iris --csv iris.csv",
     )
 )
 @click.argument("problem", required=False)
@@ -356,14 +358,19 @@ def _number(text: str, wants: str) -> float:
 @click.option("--csv", metavar="FILE", help="write the points as CSV")
 def datasets(problem: str | None, out: str | None, csv: str | None, **given: str | None) -> None:
     """List the problems, or preview one as a picture or CSV."""
-    from .datasets import PROBLEMS as FUNCTIONS
+    import csv as tables
+    import io
+
+    from .datasets import PROBLEMS as MADE
+    from .datasets import TABLES as MEASURED
     from .experiment import load
     from .files import write_atomically
     from .names import refuse_unknown
 
+    functions: dict[str, Callable[..., Any]] = {**MADE, **MEASURED}
     if problem is None:
-        return table(("problem", "points"), [(name, _first_line(function)) for name, function in FUNCTIONS.items()])
-    refuse_unknown(problem, PROBLEMS, "problem")
+        return table(("problem", "points"), [(name, _first_line(function)) for name, function in functions.items()])
+    refuse_unknown(problem, functions, "problem")
     options = Options.of({"problem": problem} | {name: value for name, value in given.items() if value is not None})
     points = load(options)
     if out:
@@ -371,11 +378,14 @@ def datasets(problem: str | None, out: str | None, csv: str | None, **given: str
 
         say(plain(str(save_figure(plot_data(points.X, points.y, features=points.features), out))))
     if csv:
-        rows = ["x1,x2,class", *(f"{x1!r},{x2!r},{k}" for (x1, x2), k in zip(points.X.tolist(), points.y, strict=True))]
-        say(plain(str(write_atomically(csv, "\n".join(rows) + "\n"))))
+        text = io.StringIO()
+        lines = tables.writer(text, lineterminator="\n")
+        lines.writerow([*points.features, "class"])
+        lines.writerows([*map(repr, x), points.classes[k]] for x, k in zip(points.X.tolist(), points.y, strict=True))
+        say(plain(str(write_atomically(csv, text.getvalue()))))
     if not (out or csv):
-        say(_first_line(FUNCTIONS[problem]))
-        table(("option", "default here"), [(name, str(value)) for name, value in PROBLEMS[problem].items()])
+        say(_first_line(functions[problem]))
+        table(("option", "default here"), [(name, str(value)) for name, value in (PROBLEMS | TABLES)[problem].items()])
     return None
 
 

@@ -116,6 +116,27 @@ class Interpreted:
         return "a gradient is inf or nan"
 
 
+class Memories(Sequence[tuple[float, ...]]):
+    """What a rule remembers of each parameter, kept as an array with a column for each: `array`."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return int(self.array.shape[1])
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return list(self)[place]
+        return tuple(self.array[:, place].tolist())
+
+    def __setitem__(self, place: int, memory: tuple[float, ...]) -> None:
+        self.array[:, place] = memory
+
+    def __iter__(self) -> Iterator[tuple[float, ...]]:
+        return iter(list(zip(*self.array.tolist(), strict=True)) or [()] * len(self))
+
+
 class Compiled:
     """Takes the steps of an epoch in one call of code compiled from the step of one batch."""
 
@@ -142,7 +163,7 @@ class Compiled:
         return ""
 
     def _chunk(self, batches: Batches) -> str:
-        state = np.array([*self.task.numbers(), *self._memories()])
+        state = self._state()
         start = perf_counter()
         done, finite = self._run(state, batches)
         self._seconds = (perf_counter() - start) / len(batches)
@@ -171,16 +192,19 @@ class Compiled:
 
     def _leave(self, state: Array, done: int) -> None:
         """Bring the state into the parameters and the rule."""
-        numbers, count = state.tolist(), len(self.task.parameters)
-        for parameter, number in zip(self.task.parameters, numbers, strict=False):
+        count = len(self.task.parameters)
+        self.reached = state[:count].tolist()
+        for parameter, number in zip(self.task.parameters, self.reached, strict=True):
             parameter.data = number
-        self.task.rule.memories = self._memories_of(numbers[count:])
+        self.task.rule.memories = Memories(state[count:].reshape(-1, count).copy())
         self.task.rule.steps += done
-        self.reached = self.task.numbers()
 
-    def _memories(self) -> list[float]:
-        """Return the first number in the memory of each parameter, then the second ones: so they are arrays."""
-        return [number for column in zip(*self.task.rule.memories, strict=True) for number in column]
+    def _state(self) -> Array:
+        """Return the parameters, then the first number in the memory of each of them, then the second ones."""
+        memories = self.task.rule.memories
+        if not isinstance(memories, Memories):
+            memories = Memories(np.array(list(memories), dtype=np.float64).reshape(len(memories), -1).T)
+        return np.concatenate([self.task.numbers(), memories.array.ravel()])
 
     def _memories_of(self, numbers: Any) -> list[tuple[Any, ...]]:
         count = len(self.task.parameters)
@@ -198,7 +222,7 @@ class Compiled:
             if known is not None:
                 _LATEST[key] = known  # as the latest
         if known is not None:
-            return known.again([*self.task.numbers(), *self._memories()], self.task.columns)
+            return known.again(self._state(), self.task.columns)
         steps = self._compiled()
         if key is not None and steps.is_closed:
             with _LOCK:
@@ -228,10 +252,10 @@ class Compiled:
         def weighted(state: Any, X: Any, y: Any, weights: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
             return advance(state, (X, y, weights), lr, count)
 
-        state, taken = [*task.numbers(), *self._memories()], step if task.weights is None else weighted
+        taken = step if task.weights is None else weighted
         return Steps(
             taken,
-            state,
+            self._state().tolist(),
             task.columns,
             2,
             bound=parameters,

@@ -114,7 +114,8 @@ class MicrogradClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if unknown := set(y.tolist()) - set(self.classes_.tolist()):
             raise ValueError(f"y holds {sorted(unknown)[0]!r}, which is no class of {self.classes_}")
         if len(self.classes_) < 2:
-            raise ValueError(f"{type(self).__name__} tells classes apart; y holds only one class: {self.classes_[0]!r}")
+            (only,) = self.classes_.tolist()
+            raise ValueError(f"{type(self).__name__} tells classes apart; y holds only one class: {only!r}")
         indices = np.searchsorted(self.classes_, y)
         weights = None
         if sample_weight is not None or self.class_weight is not None:

@@ -24,7 +24,7 @@ from ..optim import OPTIMIZERS, Optimizer
 from ..training import fit
 from .checks import activation_of, check_whole, check_within, sizes_of
 from .stopping import Stopping
-from .weights import Weights, fresh_network
+from .weights import Weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -96,10 +96,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         activations = [activation_of(self.activation)] * len(hidden) + ["linear"]
         if going_on and (self._weights.sizes != sizes or list(self.activations_) != activations):
             raise ValueError(f"training goes on with layers {self._weights.sizes}; got data and options for {sizes}")
+        model = (self._weights if going_on else Weights.drawn(sizes, activations, rng)).network()
         held = None
         if self.early_stopping and epochs is None:
             (X, y, weights), held = _split(X, y, weights, self.validation_fraction, rng, self.stratified)
-        model = self._weights.network() if going_on else fresh_network(sizes, activations, rng.randint(MOST_SEEDS))
         rule = self._rule(model)
         if epochs is not None and hasattr(self, "_memories") and len(self._memories) == len(rule.memories):
             rule.memories, rule.steps = [*map(tuple, self._memories.tolist())], self._steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,24 @@ class Weights:
         """The number of inputs, and of the outputs of each layer."""
         return [len(self.coefs[0]), *map(len, self.intercepts)]
 
+    @classmethod
+    def drawn(cls, sizes: Sequence[int], activations: Sequence[str], rng: Any) -> Weights:
+        """Return first weights for layers of these sizes, inputs first: the ones that scikit-learn draws from `rng`.
+
+        Weights and biases are uniform in [-r, r], r = sqrt(6 / (n_in + n_out)), or sqrt(2 / (n_in + n_out)) for
+        sigmoids. Source: Glorot and Bengio (2010).
+        """
+        factor = 2.0 if activations[0] == "sigmoid" else 6.0
+        coefs, intercepts = [], []
+        for n_in, n_out in pairwise(sizes):
+            bound = np.sqrt(factor / (n_in + n_out))
+            coefs.append(rng.uniform(-bound, bound, (n_in, n_out)))
+            intercepts.append(rng.uniform(-bound, bound, n_out))
+        return cls(coefs, intercepts, list(activations))
+
     def network(self) -> MLP:
         """Return a network with these weights."""
-        model = fresh_network(self.sizes, self.activations, 0)
+        model = MLP(self.sizes[0], self.sizes[1:], activation=list(self.activations), rng=random.Random(0))
         for layer, coefs, intercepts in zip(model.layers, self.coefs, self.intercepts, strict=True):
             for neuron, row, bias in zip(layer.neurons, coefs.T.tolist(), intercepts.tolist(), strict=True):
                 neuron.b.data = bias
@@ -66,8 +82,3 @@ class Weights:
             for coefs, intercepts, name in zip(self.coefs, self.intercepts, self.activations, strict=True):
                 out = ACTIVATIONS[name][0](_Rows(out @ coefs + intercepts)).data
         return out
-
-
-def fresh_network(sizes: Sequence[int], activations: Sequence[str], seed: int) -> MLP:
-    """Return a network of these sizes, inputs first, with weights drawn by `seed`."""
-    return MLP(sizes[0], list(sizes[1:]), activation=list(activations), rng=random.Random(seed))
