@@ -37,7 +37,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "iris": {"epochs": 40},
     "wine": {"epochs": 30},
     "breast-cancer": {"epochs": 20},
-    "digits": {"epochs": 30, "hidden": (32,)},
+    "digits": {"epochs": 30},
 }
 ENGINES = ("python", "numpy", "native")  # those of training, which is not loaded for a list of options
 LEARNING_RATES = {"sgd": 0.5, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}

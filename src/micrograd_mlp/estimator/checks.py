@@ -11,8 +11,6 @@ import numpy as np
 from ..names import chosen
 from ..nn import ACTIVATIONS
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 ALIASES = {"identity": "linear", "logistic": "sigmoid"}  # scikit-learn's words for activations
 
 
@@ -43,9 +41,3 @@ def check_within(name: str, number: Any, low: float, high: float, above: bool = 
     if not inside or (above and number == low):
         span = f"{'above' if above else 'of at least'} {low:g}" + (f" and below {high:g}" if high < math.inf else "")
         raise ValueError(f"{name} takes a number {span}, got {number!r}")
-
-
-def refuse_no_weight(weights: Array) -> None:
-    """Refuse weights that are all 0."""
-    if not weights.any():
-        raise ValueError("sample_weight leaves no sample: all weights are 0")

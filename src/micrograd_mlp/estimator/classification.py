@@ -13,7 +13,6 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..losses import LOSSES
 from ..training import probabilities
-from .checks import refuse_no_weight
 from .perceptron import Perceptron
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -122,7 +121,6 @@ class MicrogradClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
             if self.class_weight is not None:
                 weights = weights * self._class_weights(indices, weights)[indices]
-            refuse_no_weight(weights)
         self._fit(X, indices, weights, 1 if len(self.classes_) == 2 else len(self.classes_), epochs)
 
     def _class_weights(self, indices: Array, weights: Array) -> Array:

@@ -105,7 +105,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             rule.memories, rule.steps = [*map(tuple, self._memories.tolist())], self._steps
         count = len(y) if weights is None else int(np.count_nonzero(weights))
         batch = max(1, min(USUAL_BATCH if self.batch_size == "auto" else self.batch_size, count))
-        weight = 1.0 if weights is None else float(weights.sum()) / max(count, 1)  # of a sample
+        weight = 1.0 if weights is None or not count else float(weights.sum()) / count  # of a sample
         patience = self.n_iter_no_change if epochs is None else math.inf
         score: Callable[[Weights], float] | None = None
         if held is not None:

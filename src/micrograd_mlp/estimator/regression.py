@@ -10,7 +10,6 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..losses import REGRESSION
-from .checks import refuse_no_weight
 from .perceptron import Perceptron
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -87,7 +86,6 @@ class MicrogradRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            refuse_no_weight(weights)
         self._fit(X, y.astype(np.float64), weights, 1, epochs)
 
     def predict(self, X: Any) -> Array:
