@@ -16,6 +16,7 @@ from .engines import ENGINES, Compiled, SampleLoss, Task, engine_of
 from .losses import LOSSES
 from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
+from .recording import Recording
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -87,6 +88,7 @@ def fit(
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
     measured: bool = True,
+    record: Recording | None = None,
     engine: str | None = None,
     threads: int = 1,
 ) -> History:
@@ -102,11 +104,12 @@ def fit(
     the best weights return (both on the test points, where given); when a callback returns True; at Ctrl-C, which
     leaves the weights of the last whole step; or when a loss or gradient is inf or nan: then the last good weights
     stay, and `History.message` says which Value it was. Unless `measured`, no pass over all samples ends an epoch: its
-    loss is the mean over its batches of what was minimised, and there are no accuracies. `engine` is "native", which
-    compiles the step to machine code and takes an epoch of steps in one call, on up to so many `threads` if the batches
-    are large; "numpy", which compiles it to arrays; or "python", which builds the graph of every batch. By default it
-    is "native" where llvmlite is installed and the code can be compiled, else "python". All go the same way, but for
-    rounding. Raises ValueError for what does not fit.
+    loss is the mean over its batches of what was minimised, and there are no accuracies. `record` notes
+    the parameters after each epoch, for `explore`. `engine` is "native", which compiles the step to machine code and
+    takes an epoch of steps in one call, on up to so many `threads` if the batches are large; "numpy", which compiles it
+    to arrays; or "python", which builds the graph of every batch. By default it is "native" where llvmlite is installed
+    and the code can be compiled, else "python". All go the same way, but for rounding. Raises ValueError for what does
+    not fit.
     """
     train = _checked(model, X, y, weights, loss)
     tested = X_test is not None
@@ -131,6 +134,9 @@ def fit(
     held = None if penalized is None else list(penalized)
     task = Task(model, parameters, train.X, train.y, sample_loss, rule, l1, l2, batch_size, train.weights, held)
     steps = engine_of(engine, task, threads)
+    if record is not None:
+        record.begin(model)
+        callbacks = [record, *callbacks]
     measure = steps.measure() if measured and isinstance(steps, Compiled) else None
     rng = random.Random(seed) if isinstance(seed, int) else seed
     history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss

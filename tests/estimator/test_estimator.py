@@ -2,8 +2,6 @@
 
 import importlib.util
 import pickle
-import sys
-import types
 import warnings
 
 import joblib
@@ -21,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from micrograd_mlp import MLP, MicrogradClassifier, MicrogradRegressor, datasets, losses, training
+from micrograd_mlp import MLP, MicrogradClassifier, MicrogradRegressor, datasets, explorer, losses, training
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 NATIVE = importlib.util.find_spec("llvmlite") is not None
@@ -288,23 +286,29 @@ def test_what_data_are_refused():
         classifier().model_
 
 
-def test_explain_opens_the_page_on_one_prediction(monkeypatch):
-    """What the page itself shows has its own tests; here, it gets the network and the named inputs of the sample."""
-    seen = []
-    explorer = types.ModuleType("micrograd_mlp.explorer")
-    explorer.explore = lambda root, x, **options: seen.append((root, x, options)) or "page"
-    monkeypatch.setitem(sys.modules, "micrograd_mlp.explorer", explorer)
+def test_explain_opens_the_page_on_one_prediction(monkeypatch, tmp_path):
+    seen, explore = [], explorer.explore
+
+    def watched(root, x, **options):
+        seen.append((root, x, options))
+        return explore(root, x, **options)
+
+    monkeypatch.setattr(explorer, "explore", watched)
     frame = pd.DataFrame(X, columns=["width", "height"])
     model = classifier().fit(frame, np.array(["no", "yes"])[Y])
-    for x in (frame.iloc[3], frame.iloc[[3]]):
-        assert model.explain(x, path="page.html") == "page"
-    root, inputs, options = seen[0]
-    assert [value.label for value in inputs] == ["width", "height"]
-    assert root(inputs).data == pytest.approx(model.decision_function(frame.iloc[[3]])[0], rel=1e-12)
-    assert options["title"] == f"MicrogradClassifier: {model.predict(frame.iloc[[3]])[0]}"
-    assert options["path"] == "page.html"
-    assert regressor().fit(X, Y).explain(X[3]) == "page"
+    page = model.explain(frame.iloc[3], path=tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.html
+    title = f"MicrogradClassifier: {model.predict(frame.iloc[[3]])[0]}"
+    assert title in page.html
+    assert "height" in page.html
+    model.explain(frame.iloc[[3]])
+    for root, inputs, options in seen:
+        assert [value.label for value in inputs] == ["width", "height"]
+        assert root(inputs).data == pytest.approx(model.decision_function(frame.iloc[[3]])[0], rel=1e-12)
+        assert options["title"] == title
+    numbers = regressor().fit(X, Y)
+    assert f"MicrogradRegressor: {numbers.predict(X[3:4])[0]:.6g}" in numbers.explain(X[3]).html
     with pytest.raises(ValueError, match=r"^explain takes one sample, a number for each feature; got 2 samples$"):
         model.explain(frame.iloc[:2])
     with pytest.raises(ValueError, match="X has 3 features, but MicrogradRegressor is expecting 2 features"):
-        regressor().fit(X, Y).explain([1.0, 2.0, 3.0])
+        numbers.explain([1.0, 2.0, 3.0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -68,11 +67,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         names = getattr(self, "feature_names_in_", [f"x{place + 1}" for place in range(X.shape[1])])
         inputs = [Value(number, label=str(name)) for number, name in zip(X[0].tolist(), names, strict=True)]
         title = f"{type(self).__name__}: {self._told(X)}"
-        explore = import_module("..explorer", __package__).explore
+        from ..explorer import explore
+
         return explore(self.model_, inputs, **{"title": title, "lr": self.learning_rate_init} | options)
 
     def _told(self, X: Array) -> str:
-        return str(self._of_scores(self._weights.scores(X))[0])
+        told = self._of_scores(self._weights.scores(X))[0]
+        return f"{told:.6g}" if isinstance(told, float) else str(told)
 
     def _of_scores(self, scores: Array) -> Array:
         raise NotImplementedError
