@@ -490,3 +490,21 @@ def test_what_datasets_refuses():
     assert refused("datasets", "moons", "--samples", "x").startswith("Error: samples takes a whole number")
     assert refused("datasets", "moons", "--csv", "/nowhere/a.csv") == "Error: /nowhere/a.csv: No such file or directory"
     assert refused("datasets", "moons", "--out", "/tmp/a.bmp").startswith("Error: a figure is written as ")
+
+
+def test_play_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    assert refused("play") == (
+        "Error: play needs starlette and uvicorn, missing here: pip install 'micrograd-mlp[play]'"
+    )
+    assert refused("play", "--port", "nan") == "Error: --port takes a whole number from 0 to 65535, got 'nan'"
+
+
+def test_play_serves_until_it_is_told_to_end(monkeypatch):
+    pytest.importorskip("starlette", reason="the playground's server is not installed")
+    pytest.importorskip("uvicorn", reason="the playground's server is not installed")
+    served = []
+    monkeypatch.setattr("micrograd_mlp.play.server.serve", lambda *given: served.append(given[:2]))
+    assert call("play", "--no-browser", "--port", "0").exit_code == 0
+    assert call("play").exit_code == 0
+    assert served == [(0, False), (None, True)]

@@ -15,7 +15,7 @@ PACKAGE = ROOT.name
 
 # Each module imports from the floors below its own, never from its own floor or from above. A new module goes in here.
 FLOORS = (
-    ("ieee", "names"),
+    ("checks", "ieee", "names", "play.turns"),
     ("ops",),
     ("engine",),
     ("anomaly", "nn", "pickling"),
@@ -66,6 +66,17 @@ FLOORS = (
     ("drawing.animation",),
     ("drawing.plots",),
     ("experiment",),
+    # the playground, and in it the server above the runs that it serves
+    ("play.features", "play.maps", "play.problems"),
+    ("play.settings", "play.points_text"),
+    ("play.machine",),
+    ("play.explain",),
+    ("play.run",),
+    ("play.choices", "play.code", "play.documents", "play.frames", "play.messages"),
+    ("play.session",),
+    ("play.guard", "play.store"),
+    ("play.server",),
+    ("play",),
     ("cli",),
     ("__main__",),
 )

@@ -1,4 +1,4 @@
-"""The command line: `micrograd-mlp train | predict | draw | explore | datasets | info`.
+"""The command line: `micrograd-mlp train | predict | draw | explore | play | datasets | info`.
 
 What a user can get wrong ends with one sentence and exit code 2. Only click is loaded here, so that --help is quick;
 every command loads what it needs.
@@ -83,6 +83,7 @@ def _examples(*lines: str) -> str:
         "train own.csv --label species --hidden 16,16",
         "predict runs/moons/model.safetensors new.csv",
         'draw "relu(2*x + y**2)" x=1.5 y=-2',
+        "play",
         "datasets",
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -400,6 +401,31 @@ def _number(text: str, wants: str) -> float:
     if not abs(number) < float("inf"):
         raise ValueError(f"{wants}; got {text!r}")
     return number
+
+
+@main.command(
+    epilog=_examples(
+        "play",
+        "play --port 9000 --no-browser",
+    )
+)
+@click.option("--port", metavar="N", help="where the page is served [default: 8421, or another that is free]")
+@click.option("--no-browser", is_flag=True, help="only print the address of the page")
+def play(port: str | None, no_browser: bool) -> None:
+    """Build, train and take apart networks on a page in the browser.
+
+    The page is served to this machine alone, at an address that nobody can guess. Ctrl-C ends it.
+    """
+    from importlib.util import find_spec
+
+    from .checks import checked, whole
+
+    number = None if port is None else checked("--port", whole(0, 65535), port)
+    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+        raise ValueError(f"play needs {' and '.join(missing)}, missing here: pip install 'micrograd-mlp[play]'")
+    from .play.server import serve
+
+    serve(number, not no_browser, say)
 
 
 @main.command(

@@ -56,6 +56,11 @@ def squared_error(prediction: Number, target: Number) -> Number:
     return difference * difference
 
 
+def absolute_error(prediction: Number, target: Number) -> Number:
+    """Return |prediction - target|."""
+    return ops.abs(prediction - target)
+
+
 def mean_squared_error(predictions: Sequence[Number], targets: Sequence[Number]) -> Number:
     """Return the mean of the squared errors; ValueError if the lengths differ or are 0."""
     return mean(squared_error(prediction, target) for prediction, target in zip(predictions, targets, strict=True))

@@ -129,7 +129,7 @@ def fit(
     history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss
     try:
         for epoch in range(1, epochs + 1):
-            if problem := steps.take(list(_batches(len(X), batch_size, rng))):
+            if problem := steps.take(list(batches(len(X), batch_size, rng))):
                 _restore(parameters, steps.good)
                 return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
             train, test = (evaluate(model, *points, sample_loss, measure) for points in ((X, y), (X_test, y_test)))
@@ -228,7 +228,7 @@ def _checked(model: Any, X: Any, y: Any, loss: str | SampleLoss) -> tuple[Array,
     return X, y
 
 
-def _batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
+def batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
     """Yield the indices of all samples in batches; shuffled, unless one batch holds them all."""
     order = list(range(n))
     if size < n:

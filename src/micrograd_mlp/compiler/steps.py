@@ -47,7 +47,8 @@ class Steps:
         """
         self.state: Array = np.array(state, dtype=dtype)
         arrays = [np.ascontiguousarray(column, dtype=dtype) for column in columns]
-        self.columns, self.length, self.knobs = [a.reshape(len(a), -1) for a in arrays], len(arrays[0]), knobs
+        self.take_columns(arrays)
+        self.knobs = knobs
         traced = Traced(step, (self.state.tolist(), *arrays, *[1.0] * knobs), {}, bound)
         self.program = traced.program
         self._captured, size = traced.captured, len(self.state)
@@ -61,6 +62,11 @@ class Steps:
         many = batch or self.length
         self._native = _native(self.program.arrays, dtype, threads, loop, many) if backend == "llvm" else None
         self._run = None if self._native else lower(self.program.arrays, backend, dtype)
+
+    def take_columns(self, columns: Sequence[Any]) -> None:
+        """Take the samples of these columns from now on; there may be more or fewer of them, of the same width."""
+        arrays = [np.ascontiguousarray(column, dtype=self.state.dtype) for column in columns]
+        self.columns, self.length = [array.reshape(len(array), -1) for array in arrays], len(arrays[0])
 
     def run(self, order: Any, starts: Any, knobs: Any = ()) -> Array:
         """Take steps: step k takes the samples `order[starts[k]:starts[k + 1]]`, and row k of `knobs`.
