@@ -69,7 +69,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[notebook]' hypothesis mpmath mypy pytest ruff
+	$(INSTALL) --editable '.[notebook,onnx]' hypothesis mpmath mypy onnxruntime pytest ruff
 	@touch $@
 
 # pip here, whatever found the rest: torch comes as the CPU build that pip's own settings point to.
