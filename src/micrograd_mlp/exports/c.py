@@ -205,7 +205,8 @@ class _Step:
             loss = losses.mean(each)
             loss = loss + self.l1 * losses.l1(parameters) if self.l1 else loss
             loss = loss + self.l2 * losses.l2(parameters) if self.l2 else loss
-            memories = [tuple(state[many:][place::many]) for place in range(many)]
+            memories = [*zip(*(state[at : at + many] for at in range(many, len(self.state), many)), strict=True)]
+            memories = memories or [()] * many
             values, memories = rule.update(parameters, grad(loss, parameters), memories, lr, count)
             return [loss, *values, *(number for column in zip(*memories, strict=True) for number in column)]
 

@@ -68,9 +68,8 @@ def write_c(
     """Return a program as a C function called `name`.
 
     Inputs that are `known`, number by number, become constants. The first `state` of the inputs are in a state of their
-    own; if it is `changed`, the last ones of the outputs replace them. Raises
-    ValueError for what is not written in C: results of each sample, numbers read from all over the memory, and sums of
-    different lengths in one array.
+    own; if it is `changed`, the last ones of the outputs replace them. Raises ValueError for what is not written in C:
+    results of each sample, numbers read from all over the memory, and sums of different lengths in one array.
     """
     program.check()
     loops = plan_loops(program)
@@ -104,7 +103,7 @@ class _Writer:
     lines: list[str] = field(default_factory=list)
     where: dict[int, str] = field(default_factory=dict)  # what the numbers of an array are reached by
     memory: int = 0
-    uses: set[str] = field(default_factory=set)
+    has_constants: bool = False  # that are read from a table
     in_state: dict[int, int] = field(default_factory=dict)  # where those arrays begin that lie in the state
     local: dict[int, str] = field(default_factory=dict)  # what is computed at the point at hand
 
@@ -117,7 +116,8 @@ class _Writer:
         grouped = {place for group in groups for place in range(group.first, group.first + group.size)}
         single = [place for place in range(len(self.program.inputs)) if place not in grouped]
         self.numbers = {place: k for k, place in enumerate(p for p in single[self.held :] if p not in self.known)}
-        self._inputs(single)
+        self.states = set(single[: self.held])
+        self._inputs()
         outs = self.program.outputs.tolist()
         results, state = outs[: len(outs) - self.carried], outs[len(outs) - self.carried :]
         self._in_place(state, {array for array, _ in results})
@@ -125,7 +125,7 @@ class _Writer:
             self._region(region)
         self._copy("results", results)
         self._copy("state", state)
-        if (self.program.constants.size) and "constants" in self.uses:
+        if self.has_constants:
             self.tables.insert(0, table(f"{self.name}_constants", self.program.constants.tolist()))
         batches = sorted(self.program.batches)
         possible = [
@@ -138,8 +138,9 @@ class _Writer:
         ]
         parameters = tuple((what, kind) for what, kind, size in possible if size)
         head = ", ".join(kind + what for what, kind in parameters) or "void"
-        unused = [f"(void)column{k + 1};" for k in range(len(groups)) if f"column{k + 1}" not in self.uses]
-        body = "\n".join(f"    {line}" for line in [*unused, *self.lines])
+        body = "\n".join(f"    {line}" for line in self.lines)
+        for what, _ in parameters:
+            body = body if re.search(rf"\b{what}\b", body) else f"    (void){what};\n{body}"
         return Source(
             "\n".join(self.tables), f"static void {self.name}({head})\n{{\n{body}\n}}\n", parameters, self.memory
         )
@@ -157,7 +158,7 @@ class _Writer:
         self.memory += self.program.arrays[array].size
         return title
 
-    def _inputs(self, single: list[int]) -> None:
+    def _inputs(self) -> None:
         """Let each array of inputs be a table, a part of what is given as it lies there, or a copy of it."""
         places: dict[int, dict[int, int]] = {}
         for place, (array, position) in enumerate(self.program.inputs.tolist()):
@@ -172,7 +173,7 @@ class _Writer:
                 self.where[array] = f"{self.name}_{title}"
                 self.tables.append(table(self.where[array], [self.known[place] for place in inputs]))
                 continue
-            reached = [self._given(place, single) for place in inputs]
+            reached = [self._given(place) for place in inputs]
             (base, first), row = reached[0], len(inputs)
             if base and reached == [(base, first + k) for k in range(row)]:
                 self.where[array] = title
@@ -185,21 +186,22 @@ class _Writer:
                     for k, ((base, at), place) in enumerate(zip(reached, inputs, strict=True))
                 ]
 
-    def _given(self, place: int, single: list[int]) -> tuple[str, int]:
+    def _given(self, place: int) -> tuple[str, int]:
         """Return in which parameter an input comes, and where; "" for one that is known."""
         if place in self.known:
             return "", 0
-        return ("state", place) if place in single[: self.held] else ("given", self.numbers[place])
+        return ("state", place) if place in self.states else ("given", self.numbers[place])
 
     def _in_place(self, state: list[list[int]], wanted: set[int]) -> None:
         """Let new numbers of the state be written where the old ones are, if nothing reads these afterwards."""
         nests = [(r, n) for r, region in enumerate(self.loops.regions) for n in range(len(region.nests))]
         statements = {s.out: (at, s) for at in nests for s in self.loops.regions[at[0]].nests[at[1]].statements}
         old = dict(self.in_state)
-        for first, (array, _) in enumerate(state):
+        for first, (array, position) in enumerate(state):
             size = self.program.arrays[array].size
-            whole = state[first : first + size] == [[array, k] for k in range(size)]
-            if not whole or array not in statements or array in self.where:
+            if position > 0 or array not in statements or array in self.where:
+                continue
+            if state[first : first + size] != [[array, k] for k in range(size)]:
                 continue
             at, target = statements[array]
             below = [a for a, start in old.items() if start < first + size and first < start + self._size(a)]
@@ -267,7 +269,6 @@ class _Writer:
                     at.append((k + 1, group.size, places[position] - group.first))
         column, width, first = at[0]
         self.where[array] = title
-        self.uses.update(f"column{k}" for k, _, _ in at)
         if at == [(column, width, first + k) for k in range(size)]:
             self.lines.append(f"    const double *const {title} = {_after(f'column{column} + {width} * n', first)};")
             return
@@ -363,7 +364,7 @@ class _Writer:
         else:
             place = _place(operand.offset, operand.strides, indices)
         if operand.source == 0:
-            self.uses.add("constants")
+            self.has_constants = True
             return f"{self.name}_constants[{place}]"
         return f"{self.where[operand.source]}[{place}]"
 
@@ -384,7 +385,7 @@ class _Writer:
             elif self.program.arrays[array].batch:
                 raise ValueError("C is written for programs whose results do not depend on a single sample")
             else:
-                self.uses.update(["constants"] * (array == 0))
+                self.has_constants |= array == 0
                 loop, i = (f"for (long i = 0; i < {last - first}; ++i) ", "i") if last - first > 1 else ("", "")
                 to, at = _place(first, [1], [i]), _place(position, [1], [i])
                 self.lines.append(f"{loop}{target}[{to}] = {source}[{at}];")
