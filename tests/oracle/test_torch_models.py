@@ -30,15 +30,6 @@ def test_the_exported_module_gives_the_same_probabilities(tmp_path, case):
     agree(got.numpy(), expected(case, EXTREME[case]))
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_what_was_exported_comes_back_to_the_bit(tmp_path, case):
-    state, _ = export(classifier(case), "torch", tmp_path / "model.py")
-    back, original = from_torch(state), classifier(case)
-    assert back.model.state_dict() == original.model.state_dict()
-    assert (str(back.model), back.scaling) == (str(original.model), original.scaling)
-    assert (back.features, back.classes) == (original.features, original.classes)
-
-
 def test_hostile_names_are_only_names(tmp_path):
     model = Classifier(MLP(12, [12]), Scaling([0.0] * 12, [1.0] * 12), HOSTILE, HOSTILE[::-1])
     state, path = export(model, "torch", tmp_path / "quote ' \" {classes}.py")
