@@ -14,7 +14,7 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help train test check format fuzz bench bench-peers notebook figures oracle clean
+.PHONY: help train test check format fuzz bench bench-peers notebook figures oracle web clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,7 @@ bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one
 	$(INSTALL) micrograd==0.1.0
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/compiler.py
+	$(BIN)/python benchmarks/calls.py
 	$(BIN)/python benchmarks/steps.py
 
 bench-peers: $(VENV)/.dev ## training steps beside hand-written C++, JAX, PyTorch and micrograd, which it installs
@@ -51,11 +52,15 @@ bench-peers: $(VENV)/.dev ## training steps beside hand-written C++, JAX, PyTorc
 notebook: $(VENV)/.dev ## write the notebooks from the scripts in notebooks/, and execute them
 	$(BIN)/python notebooks/build.py
 
-figures: $(VENV)/.dev ## make the pictures in images/ again, byte for byte
+figures: $(VENV)/.dev ## make the pictures in images/ again; those of pages need chromium, the others come byte for byte
 	$(BIN)/python images/make.py
+	$(BIN)/python images/explorer.py
 
 oracle: $(VENV)/.oracle ## parity with PyTorch, HIPS autograd and mpmath
 	$(BIN)/python -m pytest tests/oracle
+
+web: ## build the pages in web/ into the package; needs node 20 and npm
+	cd web && npm install --no-package-lock --no-audit --no-fund --loglevel error && node build.mjs
 
 clean: ## remove the environment and what runs left behind
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -70,6 +75,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(INSTALL) --editable '.[notebook,onnx]' hypothesis mpmath mypy onnxruntime pytest ruff
+	$(INSTALL) playwright || echo "No Playwright for this platform: tests in a browser will be skipped."
 	@touch $@
 
 # pip here, whatever found the rest: torch comes as the CPU build that pip's own settings point to.

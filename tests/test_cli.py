@@ -448,6 +448,33 @@ def test_the_suffix_says_the_format(tmp_path, suffix, start):
     assert out.read_bytes().startswith(start)
 
 
+def test_explore_an_expression(tmp_path):
+    out = tmp_path / "page.html"
+    result = call("explore", "relu(2*x + y**2)", "x=1.5", "y=-2", "--out", out)
+    assert (result.exit_code, result.output) == (0, f"{out}\n")
+    assert "<title>relu(2*x + y**2) ·" in out.read_text(encoding="utf-8")
+    assert "expression takes its numbers by name" in refused("explore", "x", "x=1", "--at", "2")
+    assert "x has no number" in refused("explore", "2*x")
+    assert "is written as .html" in refused("explore", "2*x", "x=1", "--out", tmp_path / "page.png")
+
+
+def test_explore_a_model_and_its_loss(model, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    out = tmp_path / "page.html"
+    assert call("explore", model, "--at", "0.5,-0.2", "--out", out).exit_code == 0
+    assert "The network at x1 = 0.5, x2 = -0.2" in out.read_text(encoding="utf-8")
+    assert opened == []
+    assert call("explore", model, "--target", "1", "--loss", "hinge", "--out", out, "--open").exit_code == 0
+    assert "The loss (hinge) at" in out.read_text(encoding="utf-8")
+    assert opened == [out.as_uri()]
+    assert refused("explore", model, "--target", "9") == "Error: --target is one of 0, 1; got '9'"
+    assert (
+        refused("explore", model, "--loss", "bce") == "Error: --loss goes with --target, the class that is right there"
+    )
+    assert "no loss 'mae', did you mean 'mse'?" in refused("explore", model, "--target", "1", "--loss", "mae")
+
+
 def test_draw_a_model_at_a_point(model, tmp_path):
     first, second = tmp_path / "first.dot", tmp_path / "second.dot"
     assert call("draw", model, "--out", first).exit_code == 0

@@ -40,7 +40,8 @@ def flowers(path, features=4, rows=30):
 
 def test_a_run_leaves_its_files_and_its_model_predicts(tmp_path):
     done, written = run(options(tmp_path))
-    names = {"model.safetensors", "history.csv", "boundary.png", "curves.png", "learning.gif", "report.html"}
+    names = {"model.safetensors", "history.csv", "boundary.png", "curves.png", "learning.gif", "explorer.html"}
+    names.add("report.html")
     made = {each.path.name for each in written if each.path}
     assert made >= names
     assert made - names <= {"network.svg", "network.dot"}

@@ -1,4 +1,4 @@
-"""The command line: `micrograd-mlp train | predict | draw | export | import | datasets | info`.
+"""The command line: `micrograd-mlp train | predict | draw | explore | export | import | datasets | info`.
 
 What a user can get wrong ends with one sentence and exit code 2. Only click is loaded here, so that --help is quick;
 every command loads what it needs.
@@ -296,6 +296,60 @@ def draw(what: str, numbers: tuple[str, ...], at: str | None, out: str, level: s
         say(plain(f"({drawing.note})"))
 
 
+@main.command(
+    epilog=_examples(
+        'explore "tanh(w1*x1 + w2*x2 + b)" x1=2 x2=0 w1=-3 w2=1 b=6.9',
+        "explore runs/moons/model.safetensors --at 0.5,-0.2",
+        "explore runs/moons/model.safetensors --at 0.5,-0.2 --target 1 --out loss.html --open",
+    )
+)
+@click.argument("what", metavar="EXPRESSION|MODEL")
+@click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
+@click.option("--at", metavar="NUMBERS", help="for a model: the point, as 0.5,-0.2 [default: the mean of its points]")
+@click.option("--target", metavar="CLASS", help="for a model: the class that is right there; then it is about the loss")
+@click.option("--loss", metavar="LOSS", help="with --target [default: the one that the model was trained with]")
+@click.option("--out", default="explorer.html", show_default=True, metavar="FILE.html")
+@click.option("--open", "show", is_flag=True, help="open it in the browser as well")
+def explore(
+    what: str, numbers: tuple[str, ...], at: str | None, target: str | None, loss: str | None, out: str, show: bool
+) -> None:
+    """Write a page on which a computation is stepped through.
+
+    It shows the forward pass, the backward pass and the update, one operation at a time. The page loads nothing; any
+    browser opens it from disk. `train` leaves one in the folder of each run, with all its epochs.
+    """
+    if what.endswith(".safetensors") or os.path.isfile(what):
+        explorer = _explored_model(what, numbers, at, target, loss)
+    else:
+        explorer = _explored_expression(what, numbers, (at, target, loss))
+    path = explorer.save(out)
+    say(plain(str(path)))
+    if show:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _explored_expression(text: str, numbers: Sequence[str], of_models: Sequence[str | None]) -> Any:
+    from .explorer import explore as explore_value
+    from .expressions import evaluate
+
+    if any(of_models):
+        raise ValueError("--at, --target and --loss are for models; an expression takes its numbers by name, as x=1.5")
+    return explore_value(evaluate(text, _named(numbers)), title=text)
+
+
+def _explored_model(path: str, numbers: Sequence[str], at: str | None, target: str | None, loss: str | None) -> Any:
+    from .experiment import explore_at
+
+    classifier, x = _model_at(path, numbers, at)
+    if loss and target is None:
+        raise ValueError("--loss goes with --target, the class that is right there")
+    if target is not None and target not in classifier.classes:
+        raise ValueError(f"--target is one of {', '.join(classifier.classes)}; got {target!r}")
+    return explore_at(classifier, x, None if target is None else classifier.classes.index(target), loss=loss)
+
+
 def _drawn_expression(text: str, numbers: Sequence[str], at: str | None, level: str | None, edges: bool) -> Any:
     from .drawing import draw as draw_value
     from .expressions import evaluate
@@ -318,8 +372,15 @@ def _named(numbers: Sequence[str]) -> dict[str, float]:
 
 
 def _drawn_model(path: str, numbers: Sequence[str], at: str | None, level: str | None, edges: bool) -> Any:
-    from .classifier import Classifier
     from .experiment import draw_at
+
+    classifier, x = _model_at(path, numbers, at)
+    return draw_at(classifier, x, level, edges)
+
+
+def _model_at(path: str, numbers: Sequence[str], at: str | None) -> tuple[Any, list[float]]:
+    """Return the model in a file, and the point that it is shown at."""
+    from .classifier import Classifier
 
     if numbers:
         raise ValueError(f"a model takes its point as --at 0.5,-0.2; got {' '.join(numbers)!r}")
@@ -328,7 +389,7 @@ def _drawn_model(path: str, numbers: Sequence[str], at: str | None, level: str |
     wants = f"--at takes {len(classifier.features)} numbers: {', '.join(classifier.features)}"
     if len(texts) != len(classifier.features):
         raise ValueError(f"{wants}; got {at!r}")
-    return draw_at(classifier, [_number(text, wants) for text in texts], level, edges)
+    return classifier, [_number(text, wants) for text in texts]
 
 
 def _number(text: str, wants: str) -> float:

@@ -22,15 +22,17 @@ from .classifier import Classifier, Scaling
 from .engine import Value
 from .files import refuse_same, write_atomically
 from .losses import LOSSES
-from .names import refuse_unknown
+from .names import chosen, refuse_unknown
 from .nn import MLP
 from .options import PROBLEMS, Options
+from .recording import Recording
 from .tables import Table, load_csv
 from .training import Callback, History, evaluate, fit
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_PARAMETERS = 100_000
+MOST_EXPLORED = 20_000  # parameters of a network whose page can be looked at
 SHOWN_POINTS = 16_000  # a file's points are gone through until the network has seen about so many
 
 
@@ -53,6 +55,7 @@ class Run:
     classifier: Classifier
     history: History
     snapshots: Any = None  # the BoundaryFrames of the run
+    record: Recording | None = None  # the parameters after each epoch
     seconds: float = 0.0  # of training
 
     @property
@@ -137,7 +140,8 @@ def learn(start: Run, callbacks: Iterable[Callback] = ()) -> Run:
     """Train the network of `start`, and return the run with its history. Ctrl-C ends it early and in order."""
     from .drawing.plots import BoundaryFrames
 
-    options, classifier, points, snapshots = start.options, start.classifier, start.points, BoundaryFrames()
+    options, classifier, points = start.options, start.classifier, start.points
+    snapshots, record = BoundaryFrames(), Recording()
     tested = len(points.y_test) > 0
     begun = time.perf_counter()
     history = fit(
@@ -148,9 +152,10 @@ def learn(start: Run, callbacks: Iterable[Callback] = ()) -> Run:
         y_test=points.y_test if tested else None,
         batch_size=options.batch or None,
         callbacks=[snapshots, *callbacks],
+        record=record,
         **{name: getattr(options, name) for name in _FIT},
     )
-    done = replace(start, history=history, snapshots=snapshots, seconds=time.perf_counter() - begun)
+    done = replace(start, history=history, snapshots=snapshots, record=record, seconds=time.perf_counter() - begun)
     classifier.about.update(_about(done))
     return done
 
@@ -208,8 +213,18 @@ def write(done: Run) -> Iterator[Written]:
     for written in _write_pictures(done):
         pictures.append(written)
         yield written
+    if len(done.classifier.model.parameters()) <= MOST_EXPLORED:
+        yield Written(_write_explorer(done, folder / "explorer.html"))
+    else:
+        yield Written(None, f"explorer.html is for networks of at most {MOST_EXPLORED:,} parameters")
     yield Written(_write_report(done, pictures))
-    made = {"model.safetensors", "history.csv", "report.html", *(each.path.name for each in pictures if each.path)}
+    made = {
+        "model.safetensors",
+        "history.csv",
+        "explorer.html",
+        "report.html",
+        *(each.path.name for each in pictures if each.path),
+    }
     for name in FILES:
         if name not in made and (folder / name).exists():
             yield Written(None, f"{folder / name} is from an earlier run")
@@ -250,6 +265,15 @@ def _write_network(done: Run, path: Path) -> Path:
     return saved
 
 
+def _write_explorer(done: Run, path: Path) -> Path:
+    """Write the page on the loss of the first point, with the epochs of the run."""
+    points = done.points
+    X, y = (points.X_test, points.y_test) if len(points.y_test) else (points.X, points.y)
+    record = done.record if done.history.epochs else None
+    saved: Path = explore_at(done.classifier, X[0].tolist(), int(y[0]), record=record).save(path)
+    return saved
+
+
 def _write_animation(done: Run, path: Path) -> Path:
     from .drawing import plots
 
@@ -262,7 +286,7 @@ PICTURES: dict[str, tuple[Callable[[Run, Path], Path], str, bool]] = {  # how, w
     "network.svg": (_write_network, "The computational graph at one point, with values and gradients", False),
     "learning.gif": (_write_animation, "The decision boundary while it was learned", True),
 }
-FILES = ("model.safetensors", "history.csv", *PICTURES, "network.dot", "report.html")
+FILES = ("model.safetensors", "history.csv", *PICTURES, "network.dot", "explorer.html", "report.html")
 
 
 def _drawn_points(done: Run) -> dict[str, Any]:
@@ -294,6 +318,37 @@ def draw_at(classifier: Classifier, x: list[float], level: str | None = None, ed
     inputs = [Value(number, label=feature) for number, feature in zip(scaled, classifier.features, strict=True)]
     at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, classifier.features, strict=True))
     return draw(classifier.model, inputs, level=level, edges=edges, title=f"The network at {at} (standardised below)")
+
+
+def explore_at(
+    classifier: Classifier,
+    x: list[float],
+    target: int | None = None,
+    *,
+    loss: str | None = None,
+    record: Recording | None = None,
+) -> Any:
+    """Return the Explorer of the network at `x`, one number for each feature in the units of the data.
+
+    With a `target`, the number of a class, it is that of the loss there: the one it was trained with, or a key of
+    LOSSES.
+    """
+    from .explorer import explore
+
+    model = classifier.model
+    scaled = classifier.scaling([x])[0].tolist()
+    inputs = [Value(number, label=feature) for number, feature in zip(scaled, classifier.features, strict=True)]
+    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, classifier.features, strict=True))
+    if target is None:
+        return explore(model, inputs, record=record, title=f"The network at {at}")
+    name = loss or classifier.about.get("options", {}).get("loss", Options.loss)
+    scores = model(inputs)
+    for k, score in enumerate(scores if isinstance(scores, list) else [scores]):
+        score.label = score.label or (f"score[{k}]" if isinstance(scores, list) else "score")
+    value = chosen(name, LOSSES, "loss")(scores, target)
+    value.label = "loss"
+    title = f"The loss ({name}) at {at}, class {classifier.classes[target]}"
+    return explore(value, model=model, record=record, title=title)
 
 
 def _about(done: Run) -> dict[str, Any]:

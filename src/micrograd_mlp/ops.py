@@ -91,6 +91,6 @@ equal: Op = _row("equal", "1 if a = b else 0", lambda a, b: 1.0 if a == b else 0
 where: Op = _row("where", "b if a != 0 else c", lambda a, b, c: b if a != 0.0 else c,
                  (lambda out, a, b, c: 0.0, lambda out, a, b, c: where(a, 1.0, 0.0),
                   lambda out, a, b, c: where(a, 0.0, 1.0)), note="slope 0 by a", selects=True)
-detach: Op = _row("detach", "a, taken as a constant", lambda a: a, (lambda out, a: 0.0,),
+detach: Op = _row("detach", "a, held fixed", lambda a: a, (lambda out, a: 0.0,),
                   note="slope 0 by definition", selects=True, flat=True)
 # fmt: on

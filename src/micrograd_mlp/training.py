@@ -16,6 +16,7 @@ from .engines import ENGINES, Compiled, SampleLoss, Task, engine_of
 from .losses import LOSSES
 from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
+from .recording import Recording
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -83,6 +84,7 @@ def fit(
     stop_accuracy: float | None = None,
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
+    record: Recording | None = None,
     engine: str | None = None,
     threads: int = 1,
 ) -> History:
@@ -94,10 +96,11 @@ def fit(
     and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches `stop_accuracy`; when the loss
     has not fallen for `patience` epochs, after which the best weights return (both on the test points, where given);
     when a callback returns True; at Ctrl-C, which leaves the weights of the last whole step; or when a loss or gradient
-    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. `engine` is "native",
-    which compiles the step to machine code and takes an epoch of steps in one call, on up to so many `threads` if the
-    batches are large; "numpy", which compiles it to arrays; or "python", which builds the graph of every batch. By
-    default it is "native" where llvmlite is installed and the code can be compiled, else "python". All go the same way,
+    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. `record` notes the
+    parameters after each epoch, for `explore`. `engine` is "native", which compiles the step to machine code and takes
+    an epoch of steps in one call, on up to so many `threads` if the batches are large; "numpy", which compiles it to
+    arrays; or "python", which builds the graph of every batch. By default it is "native" where llvmlite is installed
+    and the code can be compiled, else "python". All go the same way,
     but for rounding. Raises ValueError for what does not fit.
     """
     X, y = _checked(model, X, y, loss)
@@ -118,6 +121,9 @@ def fit(
     if engine is not None:
         chosen(engine, ENGINES, "engine")
     steps = engine_of(engine, Task(model, parameters, X, y, sample_loss, rule, l1, l2, batch_size), threads)
+    if record is not None:
+        record.begin(model)
+        callbacks = [record, *callbacks]
     measure = steps.measure() if isinstance(steps, Compiled) else None
     rng = random.Random(seed)
     history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss

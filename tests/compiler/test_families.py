@@ -9,7 +9,7 @@ from programs import attention, convolution_1d, moons_loss, moons_step
 from micrograd_mlp import ops
 from micrograd_mlp.compiler import families as module
 from micrograd_mlp.compiler import jit
-from micrograd_mlp.compiler.families import find_families, find_sums, with_single_sums
+from micrograd_mlp.compiler.families import family_of_rows, find_families, find_sums, with_single_sums
 from micrograd_mlp.compiler.program import CODE, NAMES, SUM
 from micrograd_mlp.compiler.simplify import simplify
 from micrograd_mlp.compiler.trace import Tape
@@ -148,3 +148,16 @@ def test_wrong_families_are_refused():
         replace(families.scalars, op=op).check()
     with pytest.raises(ValueError, match="read before it is defined"):
         replace(families.scalars, args=families.scalars.args * 0 + len(op) - 1).check()
+
+
+def test_each_row_has_a_family_and_sums_go_with_what_they_dissolve_into():
+    tape = Tape()
+    a, b, c, d = (tape.input(label) for label in "abcd")
+    total = a * b + ops.tanh(c) + ops.tanh(d)
+    family = family_of_rows(tape.program([total.index]))
+    products = [row for row, code in enumerate(tape.rows[::4]) if code == CODE["mul"]]
+    sums = [row for row, code in enumerate(tape.rows[::4]) if code == CODE["add"]]
+    assert len(sums) == 2
+    assert family[sums[0]] == family[sums[1]]
+    assert set(family[products]).isdisjoint(family[sums])
+    assert family[c.index] == family[d.index] != family[a.index]

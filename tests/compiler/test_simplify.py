@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from micrograd_mlp import ops
+from micrograd_mlp.compiler import levels
+from micrograd_mlp.compiler import simplify as simplify_module
 from micrograd_mlp.compiler.program import INPUT, NAMES
 from micrograd_mlp.compiler.simplify import drop_dead, fold, share, simplify
 from micrograd_mlp.compiler.trace import Tape
@@ -119,3 +121,24 @@ def test_each_pass_keeps_every_bit():
         smaller = step(program)
         smaller.check()
         np.testing.assert_array_equal(run(smaller, [0.7, -1.3]), expected)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_passes_do_the_same_one_by_one_and_all_at_once(seed, monkeypatch):
+    rng = random.Random(seed)
+
+    def function(*xs):
+        known = list(xs)
+        for _ in range(150):
+            op = rng.choice((ops.add, ops.mul, ops.sub, ops.where))
+            known.append(op(*[rng.choice(known[-12:]) for _ in op.partials]))
+        return [known[-1], known[60]]
+
+    program, found = traced(function, 4), []
+    for thin in (0, 3, 1000):
+        monkeypatch.setattr(levels, "THIN", thin)
+        monkeypatch.setattr(simplify_module, "THIN", thin)
+        made = simplify(program)
+        found.append((made.op.tolist(), made.args.tolist(), made.outputs.tolist()))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][0]) < len(program.op)

@@ -1,27 +1,21 @@
-"""Turn families into arrays: number the members, write who reads whom as strides, and join what walks together.
+"""Turn families into arrays: cut the members into axes, and join those along which arrays walk together.
 
-Every read of a family is a sequence of places in another. Where it factors into nested strides it becomes an affine
-operand, else an index array. The common refinement of all sequences is the shape of a family; dimensions that walk
-along one another are one axis (union-find). A product that is only summed becomes a contraction.
+Every read of a family is a sequence of places in another, see `drafts`. Where it factors into nested strides it becomes
+an affine operand, else an index array. The common refinement of all sequences is the shape of a family; dimensions that
+walk along one another are one axis (union-find).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
 
 import numpy as np
 
-from .levels import group, ranges
+from .drafts import Draft, Drafts, Read
 from .naming import name_arrays, name_axes
 from .program import (
     ANYWHERE,
-    CODE,
-    CONSTANT,
-    INPUT,
     NAMES,
-    SUM,
     Array,
     ArrayProgram,
     Axis,
@@ -31,64 +25,7 @@ from .program import (
     Statement,
     Term,
 )
-from .strides import Cuts, Dims, blocks_of, cuts_of, extents_of, factor, is_slice, refine
-
-
-@dataclass(frozen=True, eq=False)
-class _Summands:
-    """What a family of sums adds from one source: rows (members, k), or if ragged rows one after the other."""
-
-    source: int
-    rows: Ints
-    counts: Ints | None = None  # of a ragged sum
-
-
-@dataclass(eq=False)
-class _Read:
-    """One operand under way: `places` (members, k) in `source`; `outer` and `inner` its strides, None if a gather."""
-
-    source: int
-    places: Ints
-    outer: Dims | None = None
-    inner: Dims | None = None
-
-    def __post_init__(self) -> None:
-        steps = self.places - self.places[:, :1]
-        if (steps == steps[0]).all():
-            self.outer, self.inner = factor(self.places[:, 0]), factor(steps[0])
-        self.affine = self.outer is not None and self.inner is not None
-
-    @property
-    def dims(self) -> Dims:
-        return (self.outer or []) + (self.inner or [])
-
-    def gather(self) -> None:
-        self.affine = False
-
-
-@dataclass(eq=False)
-class _Term:
-    factors: list[_Read]
-    counts: Ints | None = None
-    cuts: Cuts = ()  # of the sum
-
-    @property
-    def size(self) -> int:
-        return int(self.factors[0].places.shape[1])
-
-
-@dataclass(eq=False)
-class _Draft:
-    """A statement under way: the family it computes, its operands or terms, and how its members are cut into axes."""
-
-    family: int
-    operands: list[_Read] = field(default_factory=list)
-    terms: list[_Term] = field(default_factory=list)
-
-    def spaces(self) -> Iterator[tuple[_Term | None, _Read]]:
-        """Yield every operand with the term it is in; those of ragged terms walk along no axes."""
-        yield from ((None, read) for read in self.operands)
-        yield from ((term, read) for term in self.terms if term.counts is None for read in term.factors)
+from .strides import Cuts, blocks_of, cuts_of, extents_of, is_slice, refine
 
 
 def find_axes(families: Families) -> ArrayProgram:
@@ -96,158 +33,20 @@ def find_axes(families: Families) -> ArrayProgram:
     return _Builder(families).build()
 
 
-class _Builder:
+class _Builder(Drafts):
     def __init__(self, families: Families) -> None:
-        self.families, self.scalars, self.family = families, families.scalars, families.family
-        self.order, self.first = group(self.family, families.count)
-        self.sizes: list[int] = np.diff(self.first).tolist()
-        self.constants = self.scalars.value[self.members(0)]
-        self.rank = np.zeros(len(self.family), dtype=np.int64)
+        super().__init__(families)
         self.cuts: list[Cuts] = [()] * families.count
 
-    def members(self, family: int) -> Ints:
-        return self.order[self.first[family] : self.first[family + 1]]
-
-    def argument(self, rows: Ints, place: int) -> Ints:
-        return self.scalars.args[self.scalars.start[rows] + place]
-
-    def op(self, family: int) -> int:
-        return int(self.scalars.op[self.order[self.first[family]]])
-
-    def reduces(self, family: int) -> bool:
-        return bool(self.scalars.reduces[self.order[self.first[family]]])
-
-    def batch(self, family: int) -> int:
-        """Return the batch that a family belongs to; that of a sum over samples is 0."""
-        return int(self.scalars.batch[self.order[self.first[family]]]) if self.sizes[family] else 0
-
-    def closes(self, family: int) -> int:
-        """Return the batch over whose samples a family of sums adds up, 0 for none."""
-        row = self.order[self.first[family]]
-        return int(self.scalars.value[row]) if self.op(family) == SUM else 0
-
     def build(self) -> ArrayProgram:
-        """Return the program: number, draft, cut, join, and write it all down."""
-        self.number()
-        self.rows = [self.sorted_members(family) for family in range(self.families.count)]
-        self.fused = self.find_contractions()
-        computed = [f for f in range(1, self.families.count) if f not in self.fused and self.op(f) != INPUT]
-        kept = [f for f in range(self.families.count) if f not in self.fused]
-        self.bases = np.zeros(self.families.count, dtype=np.int64)
-        drafts = [self.draft(family) for family in computed]
-        sizes = [len(self.constants), *(self.sizes[f] for f in kept[1:])]
-        end = 0
-        for batched in (False, True):  # as in ArrayProgram.bases
-            for family, size in zip(kept, sizes, strict=True):
-                if (self.batch(family) > 0) == batched:
-                    self.bases[family], end = end, end + size
-        for draft in drafts:
+        """Return the program: cut, join, and write it all down."""
+        for draft in self.drafts:
             self.cut(draft)
-        while sum(map(self.spread, drafts)):  # until nothing changes
+        while sum(map(self.spread, self.drafts)):  # until nothing changes
             pass
-        return self.write(drafts, kept, sizes)
+        return self.write()
 
-    # Numbers
-
-    def number(self) -> None:
-        """Give each member its rank: the order in which members were made, turned where that makes strides positive."""
-        place = np.zeros(len(self.family), dtype=np.int64)
-        for family in range(self.families.count):
-            rows = self.members(family)
-            if len(rows) > 1 and self.op(family) > CONSTANT:
-                rows = rows[_best_order(self.columns(family, rows, place), len(rows))]
-            self.rank[rows] = np.arange(len(rows))
-            place[rows] = self.first[family] + self.rank[rows]
-        self.place = place
-
-    def columns(self, family: int, rows: Ints, place: Ints) -> list[Ints]:
-        """Return for each argument the place it reads for each of `rows`; for a sum the lowest of each source."""
-        if not self.reduces(family):
-            count = int(self.scalars.start[rows[0] + 1] - self.scalars.start[rows[0]])
-            arguments = [self.argument(rows, p) for p in range(count)]
-        else:
-            arguments = [_lowest(summands) for summands in self.summands(rows, place)]
-        return [place[rows] for rows in arguments if self.family[rows].any()]
-
-    def sorted_members(self, family: int) -> Ints:
-        rows = self.members(family)
-        out = np.empty_like(rows)
-        out[self.rank[rows]] = rows
-        return out
-
-    def summands(self, rows: Ints, place: Ints) -> list[_Summands]:
-        """Return what these sums add, by source; from anywhere if not all of them read the same families."""
-        counts = self.scalars.start[rows + 1] - self.scalars.start[rows]
-        args = self.scalars.args[ranges(self.scalars.start[rows], counts)]
-        owner = np.repeat(np.arange(len(rows)), counts)
-        args = args[np.lexsort((place[args], self.family[args], owner))]
-        kinds, which = np.unique(self.family[args], return_inverse=True)
-        table = np.zeros((len(rows), len(kinds)), dtype=np.int64)
-        np.add.at(table, (owner, which), 1)
-        if not table.all():
-            return [_table(ANYWHERE, args, counts)]
-        return [_table(int(kind), args[which == k], table[:, k]) for k, kind in enumerate(kinds)]
-
-    # Drafts
-
-    def find_contractions(self) -> set[int]:
-        """Return the families of products that are summed, each once and all alike, and used nowhere else."""
-        if not self.families.regular:
-            return set()
-        uses = np.bincount(self.scalars.args, minlength=len(self.family))
-        uses[self.scalars.outputs] += 1
-        user = np.zeros(len(self.family), dtype=np.int64)
-        user[self.scalars.args] = np.repeat(np.arange(len(self.family)), np.diff(self.scalars.start))
-        fused = set()
-        for family in range(1, self.families.count):
-            rows = self.members(family)
-            if self.op(family) == CODE["mul"] and (uses[rows] == 1).all():
-                sums = np.unique(self.family[user[rows]])
-                if len(sums) == 1 and self.op(int(sums[0])) == SUM and self.can_contract(family, int(sums[0])):
-                    fused.add(family)
-        return fused
-
-    def can_contract(self, family: int, into: int) -> bool:
-        if self.batch(family) != (self.closes(into) or self.batch(into)):
-            return False
-        for summands in self.summands(self.rows[into], self.place):
-            if summands.source == family and summands.counts is None:
-                factors = [self.argument(summands.rows, place) for place in (0, 1)]
-                return all(not self.family[rows].any() or self.read(rows).affine for rows in factors)
-        return False
-
-    def read(self, rows: Ints) -> _Read:
-        """Return the operand that takes these rows (members, k); constants that differ become an array of their own."""
-        source = int(self.family[rows.flat[0]])
-        if (self.family[rows] != source).any():
-            read = _Read(ANYWHERE, rows)
-            read.gather()
-            return read
-        read = _Read(source, self.rank[rows])
-        if source == 0 and not read.affine:
-            places = len(self.constants) + np.arange(rows.size).reshape(rows.shape)
-            self.constants = np.append(self.constants, self.scalars.value[rows])
-            read = _Read(0, places)
-        return read
-
-    def draft(self, family: int) -> _Draft:
-        """Return the statement of a family."""
-        rows = self.rows[family]
-        if self.reduces(family):
-            return _Draft(family, terms=[self.term(summands) for summands in self.summands(rows, self.place)])
-        count = int(self.scalars.start[rows[0] + 1] - self.scalars.start[rows[0]])
-        return _Draft(family, operands=[self.read(self.argument(rows, p)[:, None]) for p in range(count)])
-
-    def term(self, summands: _Summands) -> _Term:
-        if summands.counts is not None:
-            return _Term([self.read(summands.rows[:, None])], summands.counts)
-        if summands.source in self.fused:
-            return _Term([self.read(self.argument(summands.rows, place)) for place in (0, 1)])
-        return _Term([self.read(summands.rows)])
-
-    # Axes
-
-    def cut(self, draft: _Draft) -> None:
+    def cut(self, draft: Draft) -> None:
         """Cut the members and the sums of a statement so that each of its operands has one stride along each axis."""
         for term, read in draft.spaces():
             if not read.affine:
@@ -261,7 +60,7 @@ class _Builder:
             if term:
                 term.cuts = inner
 
-    def spread(self, draft: _Draft) -> bool:
+    def spread(self, draft: Draft) -> bool:
         """Let a statement and the arrays that it walks along be cut alike; return whether anything changed."""
         changed = False
         for term, read in draft.spaces():
@@ -291,8 +90,9 @@ class _Builder:
         self.cuts[family] = cuts
         return True
 
-    def write(self, drafts: list[_Draft], kept: list[int], sizes: list[int]) -> ArrayProgram:
-        """Return the program of these drafts."""
+    def write(self) -> ArrayProgram:
+        """Return the program of the drafts."""
+        drafts, kept = self.drafts, self.kept
         joined = _Axes()
         number = {family: index for index, family in enumerate(kept)}
         numbers = sorted({0, *map(self.batch, kept), *(self.closes(draft.family) for draft in drafts)})
@@ -324,19 +124,18 @@ class _Builder:
         array = np.array([number.get(family, -1) for family in range(self.families.count)])
         places = np.column_stack([array[self.family], self.rank])
         given = np.where(inputs[:, None] >= 0, places[inputs], -1) if len(places) else np.full((len(inputs), 2), -1)
-        return self.finish(joined, kept, sizes, own, statements, given, places[outputs])
+        return self.finish(joined, own, statements, given, places[outputs])
 
     def finish(
         self,
         joined: _Axes,
-        kept: list[int],
-        sizes: list[int],
         own: dict[int, tuple[int, ...]],
         statements: list[Statement],
         inputs: Ints,
         outputs: Ints,
     ) -> ArrayProgram:
         """Name arrays and axes, and number the axes anew."""
+        kept, sizes = self.kept, [self.size(family) for family in self.kept]
         labels = np.array(["", *self.scalars.labels], dtype=object)
         label = np.zeros(len(self.family), dtype=np.int64)
         given = self.scalars.inputs >= 0
@@ -360,7 +159,7 @@ class _Builder:
         ends = (inputs, outputs, self.scalars.given, self.scalars.wanted)
         return ArrayProgram(tuple(axes), tuple(arrays), self.constants, tuple(final), *ends)
 
-    def ragged(self, read: _Read, counts: Ints, number: dict[int, int]) -> Term:
+    def ragged(self, read: Read, counts: Ints, number: dict[int, int]) -> Term:
         """Return the term of sums that are not of one length."""
         length = len(read.places)
         if len(read.dims) > 1:
@@ -368,14 +167,14 @@ class _Builder:
         factor = self.operand(read, (1,), (), number)
         return Term((factor,), (), np.cumsum(counts) - counts, length)
 
-    def positions(self, read: _Read) -> Ints:
+    def positions(self, read: Read) -> Ints:
         """Return the places of a read in its source; those of a read from anywhere are places in memory."""
         if read.source == ANYWHERE:
             return self.bases[self.family[read.places]] + self.rank[read.places]
         return read.places
 
     def operand(
-        self, read: _Read, outer: tuple[int, ...], inner: tuple[int, ...],
+        self, read: Read, outer: tuple[int, ...], inner: tuple[int, ...],
         number: dict[int, int], batch: int = 0, closes: int = 0,
     ) -> Operand:  # fmt: skip
         """Return the operand of a read by a statement of this batch, or by a sum that closes one."""
@@ -388,7 +187,7 @@ class _Builder:
         return Operand(source, int(read.places[0, 0]), step * bool(batch) + at_sum)
 
     def join(
-        self, joined: _Axes, axes: tuple[int, ...], read: _Read,
+        self, joined: _Axes, axes: tuple[int, ...], read: Read,
         outer: tuple[int, ...], inner: tuple[int, ...], own: dict[int, tuple[int, ...]],
     ) -> None:  # fmt: skip
         """Join the axes of a statement with those of an array that it walks along."""
@@ -443,48 +242,6 @@ class _Axes:
         return tuple(self.numbers[root] for root in roots)
 
 
-def _strides(read: _Read, outer: tuple[int, ...], inner: tuple[int, ...]) -> tuple[int, ...]:
+def _strides(read: Read, outer: tuple[int, ...], inner: tuple[int, ...]) -> tuple[int, ...]:
     start = int(read.places[0, 0])
     return (*(int(read.places[b, 0]) - start for b in outer), *(int(read.places[0, b]) - start for b in inner))
-
-
-def _lowest(summands: _Summands) -> Ints:
-    rows, counts = summands.rows, summands.counts
-    lowest: Ints = rows[:, 0] if counts is None else rows[np.cumsum(counts) - counts]
-    return lowest
-
-
-def _table(source: int, rows: Ints, counts: Ints) -> _Summands:
-    if (counts == counts[0]).all():
-        return _Summands(source, rows.reshape(len(counts), -1))
-    return _Summands(source, rows, counts)
-
-
-def _best_order(columns: list[Ints], size: int) -> Ints:
-    """Return an order of the members in which they read the columns by nested, rising strides, as far as there is one.
-
-    The order in which they were made comes first, each dimension turned where most strides fall along it; then the
-    order by what they read.
-    """
-    turned: Ints | None = _turned(columns, size)
-    if turned is not None:
-        return turned
-    by_arguments: Ints = np.lexsort(columns[::-1])
-    if _turned([column[by_arguments] for column in columns], size) is not None:
-        return by_arguments
-    falls = sum(int(np.sign(np.diff(column)).sum()) < 0 for column in columns)
-    return np.arange(size)[:: -1 if 2 * falls > len(columns) else 1]
-
-
-def _turned(columns: list[Ints], size: int) -> Ints | None:
-    """Return the order made, each dimension turned where most strides fall; None if the columns are not affine."""
-    cuts: Cuts | None = ()
-    for column in columns:
-        dims = factor(column)
-        cuts = None if dims is None or cuts is None else refine(cuts, cuts_of(dims), size)
-    if cuts is None:
-        return None
-    votes = [sum(int(np.sign(column[b] - column[0])) for column in columns) for b in blocks_of(cuts, size)]
-    flips = tuple(slice(None, None, -1 if vote < 0 else 1) for vote in votes)
-    order: Ints = np.arange(size).reshape(extents_of(cuts, size))[flips].ravel()
-    return order

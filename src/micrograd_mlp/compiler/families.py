@@ -8,6 +8,7 @@ Equal hashes are checked, not believed. Source: Weisfeiler and Leman (1968); for
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from .program import CODE, CONSTANT, REDUCTIONS, SUM, Families, Floats, Ints, Sc
 
 Hashes = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 _KEY_BITS = np.uint64(40)  # of a hash; the other 24 count the rows of a level
+_KEY_REST, _KEY_MASK = np.uint64(24), np.uint64((1 << 40) - 1)
+_SHIFTS, _FACTORS = np.array([30, 27, 31], np.uint64), np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64)
+_BELOW, _ABOVE = np.uint64(3), np.uint64(5)
 FEW = 80  # families, of which fewer are not sought
 MOST_OF_A_BATCH = 1000  # families of a program for one sample, which has few scalars, and is slow without regularity
 ATTEMPTS = 4  # with other hashes, should two have met
@@ -47,7 +51,7 @@ def find_sums(program: ScalarProgram) -> SumProgram:
     order = np.argsort(root[user[~inner]], kind="stable")
     user, args = root[user[~inner]][order], args[~inner][order]
     kept = np.flatnonzero(root == rows)
-    new = np.cumsum(root == rows) - 1
+    new = (np.cumsum(root == rows) - 1)[root]
     return _by_level(op[kept], program.value[kept], program.batch[kept], new[user], new[args], new, program)
 
 
@@ -95,6 +99,19 @@ def find_families(program: SumProgram) -> Families:
     if families.count > max(most, len(program.op) // 4):
         return _by_operation(program)
     return families
+
+
+def family_of_rows(program: ScalarProgram) -> Ints:
+    """Return the family of each row of a program, whatever its constants are; a sum goes with what it dissolves into.
+
+    Rows of the same family do the same operation; where there is no regularity, that and their level is all.
+    """
+    every = replace(program, inputs=np.arange(len(program.op)), labels=("",) * len(program.op))  # so each is followed
+    families = _by_colour(find_sums(every), constants_alike=True)
+    if families.count > max(64, len(program.op) // 4):
+        families = _by_operation(families.scalars)
+    rows: Ints = families.family[families.scalars.inputs]
+    return rows
 
 
 def _fewer(families: Families, others: Families) -> Families:
@@ -149,7 +166,7 @@ def _colours_without_sums(program: SumProgram) -> Hashes:
         read = colour[below.other[below.start[first] : below.start[last]]]
         begin = below.start[first:last] - below.start[first]
         alike = np.minimum.reduceat(read, begin) == np.maximum.reduceat(read, begin)
-        mixed = _mix(colour[first:last] * np.uint64(3) + below.sets(colour, first, last))
+        mixed = _mix(colour[first:last] * _BELOW + below.sets(colour, first, last))
         plain = (program.op[first:last] == SUM) & (program.value[first:last] == 0.0)
         colour[first:last] = np.where(alike & plain, read[begin], mixed)
     return colour
@@ -205,6 +222,17 @@ class _Side:
     other: Ints
     place: Ints
 
+    @cached_property
+    def owner(self) -> Hashes:
+        """The row that each neighbour is one of."""
+        return np.repeat(np.arange(len(self.start) - 1, dtype=np.uint64), np.diff(self.start))
+
+    @cached_property
+    def salt(self) -> Hashes:
+        """What makes a colour another one at each place."""
+        salts: Hashes = self.place.astype(np.uint64) * np.uint64(0x9E37)
+        return salts
+
     @staticmethod
     def of_arguments(program: SumProgram) -> _Side:
         """Return what each row reads; the arguments of a sum are all at place 0."""
@@ -225,13 +253,13 @@ class _Side:
         begin, end = self.start[first], self.start[last]
         if begin == end:
             return out
-        row = np.repeat(np.arange(last - first, dtype=np.uint64), np.diff(self.start[first : last + 1]))
-        key = _mix(colour[self.other[begin:end]] + self.place[begin:end].astype(np.uint64) * np.uint64(0x9E37))
-        both = np.sort((row << _KEY_BITS) | (key >> (np.uint64(64) - _KEY_BITS)))
+        row = self.owner[begin:end] - np.uint64(first)
+        key = _mix(colour[self.other[begin:end]] + self.salt[begin:end])
+        both = np.sort((row << _KEY_BITS) | (key >> _KEY_REST))
         both = both[starts_run(both)]  # each neighbour's colour once
         row = both >> _KEY_BITS
         new = np.flatnonzero(starts_run(row))
-        out[row[new].astype(np.int64)] = np.add.reduceat(_mix(both & ((np.uint64(1) << _KEY_BITS) - np.uint64(1))), new)
+        out[row[new].astype(np.int64)] = np.add.reduceat(_mix(both & _KEY_MASK), new)
         return out
 
 
@@ -245,9 +273,9 @@ def _refine(program: SumProgram, seed: int, constants_alike: bool) -> Hashes:
     count, before = distinct(colour).size, 0
     while count > before:
         for first, last in levels[1:]:
-            colour[first:last] = _mix(colour[first:last] * np.uint64(3) + below.sets(colour, first, last))
+            colour[first:last] = _mix(colour[first:last] * _BELOW + below.sets(colour, first, last))
         for first, last in reversed(levels):
-            mixed = _mix(colour[first:last] * np.uint64(5) + above.sets(colour, first, last))
+            mixed = _mix(colour[first:last] * _ABOVE + above.sets(colour, first, last))
             colour[first:last] = np.where(constant[first:last], colour[first:last], mixed)
         count, before = distinct(colour).size, count
     return colour
@@ -255,6 +283,10 @@ def _refine(program: SumProgram, seed: int, constants_alike: bool) -> Hashes:
 
 def _mix(hashes: Hashes) -> Hashes:
     """Return the bits well stirred. Source: Steele, Lea and Flood, SplitMix (2014)."""
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> np.uint64(31))
+    out: Hashes = hashes >> _SHIFTS[0]
+    out ^= hashes
+    out *= _FACTORS[0]
+    out ^= out >> _SHIFTS[1]
+    out *= _FACTORS[1]
+    out ^= out >> _SHIFTS[2]
+    return out

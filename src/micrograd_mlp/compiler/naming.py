@@ -64,7 +64,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _common(labels: Sequence[str]) -> str:
-    stems = {re.sub(r"\[\d+\]", "", label).rpartition(".")[2] for label in labels}
+    stems = {re.sub(r"\[\d+\]", "", label).rpartition(".")[2] for label in set(labels)}
     name = stems.pop() if len(stems) == 1 else ""
     return re.sub(r"\[[^\]]*\]", "", re.sub(r"\['(\w+)'\]", r".\1", name))
 

@@ -266,6 +266,16 @@ class ArrayProgram:
             sizer.places(self.outputs, self.wanted),
         )
 
+    def split(self, numbers: Any, lengths: Sequence[int]) -> tuple[Any, list[Any]]:
+        """Return the outputs of the `sized` program as those of its own, and an array (samples, size) of each group."""
+        own = at = len(self.outputs) - sum(group.size for group in self.wanted)
+        groups = []
+        for group in self.wanted:
+            length = lengths[group.batch - 1]
+            groups.append(numbers[at : at + length * group.size].reshape(length, group.size))
+            at += length * group.size
+        return numbers[:own], groups
+
     def check(self) -> None:
         """Raise ValueError where shapes differ, an array is read before it is written, or an index is out of range."""
         if self.batches:  # checked for two samples: an index that fits two fits any number

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from ..ops import TABLE
-from .levels import distinct, edges, find_levels, group
+from .levels import THIN, distinct, edges, find_levels, group, stretches
 from .program import CODE, CONSTANT, INPUT, NAMES, SUM, Floats, Ints, ScalarProgram
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 1], np.uint64).view(
@@ -85,25 +84,43 @@ def share(program: ScalarProgram) -> ScalarProgram:
     what = np.where(np.isin(program.op, (CONSTANT, SUM)), program.value.view(np.int64), program.batch)
     what = np.where(program.op == INPUT, np.arange(len(program.op)), what)
     commutes = np.isin(program.op, _COMMUTE)
-    for rows in _by_level(program):
-        if len(rows) == 1:
-            continue  # equal rows are of one level
+    level = find_levels(*edges(program.args))
+    order, start = group(level, int(level.max(initial=0)) + 1)
+    for first, last, thin in stretches(start):  # equal rows are of one level
+        rows = order[first:last]
+        if thin:
+            _share_one_by_one(rows, args[rows], program.op[rows], what[rows], same.data)
+            continue
         read = same[args[rows]]
         swap = commutes[rows] & (read[:, 0] > read[:, 1])
         read[swap, :2] = read[swap, 1::-1]
         keys = np.column_stack([read, program.op[rows], what[rows]])
         if distinct(keys @ _MIX).size == len(rows):
             continue  # different hashes: different rows
-        order = np.lexsort((rows, *keys.T))
-        new = np.append(True, (keys[order[1:]] != keys[order[:-1]]).any(axis=1))
-        same[rows[order]] = rows[order][new][np.cumsum(new) - 1]
+        order_of_keys = np.lexsort((rows, *keys.T))
+        new = np.append(True, (keys[order_of_keys[1:]] != keys[order_of_keys[:-1]]).any(axis=1))
+        same[rows[order_of_keys]] = rows[order_of_keys][new][np.cumsum(new) - 1]
     return replace(program, args=same[args].astype(np.int32), outputs=same[program.outputs])
+
+
+def _share_one_by_one(rows: Ints, args: Ints, op: Ints, what: Ints, same: Any) -> None:
+    """Let equal rows be one, `same` of each, level after level; `args` and the others are theirs."""
+    known: dict[tuple[int, ...], int] = {}
+    lines = zip(rows.tolist(), args.tolist(), op.tolist(), what.tolist(), strict=True)
+    for row, (a, b, c), code, own in lines:
+        reads = same[a], same[b], same[c]
+        if code in _COMMUTE and reads[0] > reads[1]:
+            reads = reads[1], reads[0], reads[2]
+        same[row] = known.setdefault((*reads, code, own), row)
 
 
 def drop_dead(program: ScalarProgram) -> ScalarProgram:
     """Drop every row that no output needs."""
-    live, frontier = np.zeros(len(program.op), dtype=bool), np.unique(program.outputs)
+    live, frontier = np.zeros(len(program.op), dtype=bool), distinct(program.outputs)
     while frontier.size:
+        if frontier.size <= THIN:
+            frontier = _descend(frontier, program.args, live.data)
+            continue
         live[frontier] = True
         read = program.args[frontier]
         frontier = distinct(read[(read >= 0) & ~live[read]])
@@ -119,8 +136,12 @@ def drop_dead(program: ScalarProgram) -> ScalarProgram:
     )
 
 
-def _by_level(program: ScalarProgram) -> Iterator[Ints]:
-    level = find_levels(*edges(program.args))
-    order, start = group(level, int(level.max(initial=0)) + 1)
-    for first, last in pairwise(start):
-        yield order[first:last]
+def _descend(frontier: Ints, args: Ints, live: Any) -> Ints:
+    """Mark what is needed one by one, which is quicker for few rows, until there are many; return these."""
+    rows, table = set(frontier.tolist()), args.data
+    while 0 < len(rows) <= 2 * THIN:
+        for row in rows:
+            live[row] = True
+        read = {table[row, place] for row in rows for place in (0, 1, 2)}
+        rows = {row for row in read if row >= 0 and not live[row]}
+    return np.array(sorted(rows), dtype=np.int64)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..engine import Value
-from .jit import Traced, lower
+from .jit import lower
 from .program import ArrayProgram
+from .variants import Traced
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

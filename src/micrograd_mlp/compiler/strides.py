@@ -18,7 +18,10 @@ def factor(line: Ints) -> Dims | None:
     while len(line) > 1:
         stride = int(line[1] - line[0])
         breaks = (line[1:] - line[:-1] != stride).nonzero()[0]
-        run = int(breaks[0]) + 1 if len(breaks) else len(line)
+        if not len(breaks):
+            dims.append((len(line), stride))
+            break
+        run = int(breaks[0]) + 1
         if len(line) % run:
             return None
         blocks = line.reshape(-1, run)

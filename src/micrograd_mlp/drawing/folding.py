@@ -21,7 +21,7 @@ NEAREST = 16  # of a graph without places, so many Values next to the output are
 BANDS = 6  # and the others in so many steps
 SAMPLES = 24  # so many samples get a node of their own
 
-_INPUTS, _LOSS = "\0inputs", "\0loss"  # in place of the place of a neuron, which no label can be
+INPUTS, LOSS = "\0inputs", "\0loss"  # in place of the place of a neuron, which no label can be
 _ACTIVATIONS = {function for function, *_ in ACTIVATIONS.values()}
 
 
@@ -59,10 +59,10 @@ def by_layer(expression: Expression) -> Folding:
 
 
 def _by_place(expression: Expression, level: str, title: Callable[[str], str]) -> Folding:
-    homes, starts = _homes(expression)
-    few = [value for value, home in homes.items() if home == _INPUTS]
+    homes, starts = homes_of(expression)
+    few = [value for value, home in homes.items() if home == INPUTS]
     if len(few) <= 8 and not any(value.__class__ is Constant for value in few):
-        homes = {value: home for value, home in homes.items() if home != _INPUTS}
+        homes = {value: home for value, home in homes.items() if home != INPUTS}
     groups = {home: Group(level, title(home)) for home in dict.fromkeys(homes.values())}
     ends: dict[str, list[str]] = {}
     for value in expression.outputs:
@@ -70,7 +70,7 @@ def _by_place(expression: Expression, level: str, title: Callable[[str], str]) -
     for home, labels in ends.items():
         names = ", ".join(filter(None, labels))
         groups[home] = Group("output", title(home) + (f" = {names}" if names else ""))
-    groups |= {_INPUTS: Group("input", "inputs"), _LOSS: Group("output", _end_of(expression))}
+    groups |= {INPUTS: Group("input", "inputs"), LOSS: Group("output", _end_of(expression))}
     return Folding({value: groups[home] for value, home in homes.items()}, starts, _note(expression, level))
 
 
@@ -83,7 +83,7 @@ def _note(expression: Expression, level: str, what: str = "") -> str:
     return f"{len(expression.order):,} Values, {what or f'folded by {level}'}. level='scalar' draws each of them."
 
 
-def _homes(expression: Expression) -> tuple[dict[Value, str], Set[Value]]:
+def homes_of(expression: Expression) -> tuple[dict[Value, str], Set[Value]]:
     """Return the place of the neuron that each Value belongs to, and the products with which neurons begin."""
     homes, starts = _neurons(expression)
     leading = _leading(expression.order, expression.parameters, starts)
@@ -92,13 +92,13 @@ def _homes(expression: Expression) -> tuple[dict[Value, str], Set[Value]]:
         if value in homes:
             continue
         if value not in leading:
-            homes[value] = _LOSS
-        elif args := [arg for arg in value._prev if homes[arg] != _INPUTS]:
+            homes[value] = LOSS
+        elif args := [arg for arg in value._prev if homes[arg] != INPUTS]:
             homes[value] = homes[max(args, key=rank.__getitem__)]
         else:
-            homes[value] = _INPUTS
+            homes[value] = INPUTS
     for value in starts:
-        homes.update((arg, _INPUTS) for arg in value._nodes() if arg.__class__ is Constant)
+        homes.update((arg, INPUTS) for arg in value._nodes() if arg.__class__ is Constant)
     return homes, starts.keys()
 
 
@@ -146,7 +146,7 @@ def by_sample(expression: Expression) -> Folding:
     Samples are told apart by having nothing in common before the loss but parameters. Those after the first SAMPLES
     become one node.
     """
-    samples = _samples(expression)
+    samples = samples_of(expression, homes_of(expression)[0])
     indices = {sample: index for index, sample in enumerate(dict.fromkeys(samples.values()))}
     parameters, end = Group("parameter", "parameters"), Group("output", _end_of(expression))
     groups = {value: parameters for value in expression.order if value in expression.parameters}
@@ -162,10 +162,9 @@ def _sample_title(index: int, count: int) -> str:
     return f"sample {index}" if index < SAMPLES or count == SAMPLES + 1 else f"samples {SAMPLES} to {count - 1}"
 
 
-def _samples(expression: Expression) -> dict[Value, Value]:
-    """Return for each Value that belongs to one sample alone a Value that stands for this sample."""
-    homes, _ = _homes(expression)
-    network = [value for value in expression.order if homes[value] != _LOSS and value not in expression.parameters]
+def samples_of(expression: Expression, homes: Mapping[Value, str]) -> dict[Value, Value]:
+    """Return for each Value that belongs to one sample alone a Value that stands for it; `homes` as in homes_of."""
+    network = [value for value in expression.order if homes[value] != LOSS and value not in expression.parameters]
     samples: dict[Value, Value | None] = dict(_components(network))
     for value in expression.order:  # the loss of one sample is computed from this one alone
         if value not in samples and (met := {samples[arg] for arg in value._prev if arg in samples}):

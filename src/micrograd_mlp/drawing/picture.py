@@ -11,7 +11,7 @@ from ..engine import Value
 from ..nn import Module
 from .dot import dot_of
 from .folding import view
-from .graph import Expression, Graph, expression_of
+from .graph import Expression, expression_of
 from .render import Drawing
 
 
@@ -36,13 +36,22 @@ def draw(
     is LR, TB, RL or BT. `renderer` and `timeout` (seconds) are those of the Drawing. Raises TypeError for a `root` that
     is none of these, ValueError for an empty one, another level or direction.
     """
+    expression = expression_behind(root, x, model)
     if isinstance(root, Module):
-        graph = _of_network(root, x, level, edges, title)
+        with _gradients_of(expression):
+            graph = view(expression, level, edges, title)
     else:
-        if x is not None:
-            raise TypeError(f"an input x goes with a network, draw(model, x); got {type(root).__name__} and {x!r}")
-        graph = view(expression_of(_values(root), _places(model), {}), level, edges, title)
+        graph = view(expression, level, edges, title)
     return Drawing(dot_of(graph, rankdir), graph.note, renderer=renderer, timeout=timeout)
+
+
+def expression_behind(root: Any, x: Any = None, model: Module | None = None, name: str = "draw") -> Expression:
+    """Return the expression of `root`, as `draw` takes it; the function `name` is the one that errors speak of."""
+    if isinstance(root, Module):
+        return _of_network(root, x, name)
+    if x is not None:
+        raise TypeError(f"an input x goes with a network, {name}(model, x); got {type(root).__name__} and {x!r}")
+    return expression_of(_values(root, name), _places(model), {})
 
 
 def draw_dot(root: Value | Sequence[Value], format: str = "svg", rankdir: str = "LR") -> Drawing:
@@ -50,12 +59,13 @@ def draw_dot(root: Value | Sequence[Value], format: str = "svg", rankdir: str = 
     return replace(draw(root, rankdir=rankdir), format=format)
 
 
-def _values(root: Any) -> list[Value]:
+def _values(root: Any, name: str) -> list[Value]:
     values = [root] if isinstance(root, Value) else list(root) if isinstance(root, Sequence) else []
     if not values or not all(isinstance(value, Value) for value in values):
         error = ValueError if isinstance(root, Sequence) and not values else TypeError
         raise error(
-            f"draw takes a Value, a sequence of Values, or a network and an input, draw(model, x); got {root!r:.200}"
+            f"{name} takes a Value, a sequence of Values, or a network and an input, {name}(model, x);"
+            f" got {root!r:.200}"
         )
     return values
 
@@ -64,17 +74,15 @@ def _places(model: Module | None) -> dict[Value, str]:
     return {value: place for place, value in model.named_parameters()} if model else {}
 
 
-def _of_network(model: Any, x: Any, level: str | None, edges: bool, title: str) -> Graph:
+def _of_network(model: Any, x: Any, name: str) -> Expression:
     if x is None:
-        raise TypeError(f"a network is drawn at one input: draw(model, x); got no x for {model!r:.200}")
+        raise TypeError(f"a network is drawn at one input: {name}(model, x); got no x for {model!r:.200}")
     inputs = [item if isinstance(item, Value) else Value(item) for item in (x if hasattr(x, "__len__") else [x])]
     made = model(inputs)
-    outputs = _values(made)
+    outputs = _values(made, name)
     names = {value: f"x[{index}]" for index, value in enumerate(inputs) if not value.label}
     names |= {value: f"y[{index}]" if len(outputs) > 1 else "y" for index, value in enumerate(outputs)}
-    expression = expression_of(outputs, _places(model), names)
-    with _gradients_of(expression):
-        return view(expression, level, edges, title)
+    return expression_of(outputs, _places(model), names)
 
 
 @contextmanager

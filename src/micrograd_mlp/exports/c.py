@@ -12,7 +12,7 @@ from .. import losses, ops
 from ..classifier import Classifier
 from ..compiler import vmap
 from ..compiler.backends.c import Source, number, write_c
-from ..compiler.jit import Traced
+from ..compiler.variants import Traced
 from ..engine import Value, grad
 from ..ieee import as_float
 from ..losses import LOSSES

@@ -16,8 +16,7 @@ from micrograd_mlp.compiler.program import Array, ArrayProgram, Axis, Group, Ope
 
 pytest.importorskip("llvmlite")
 from micrograd_mlp.compiler.backends import llvm
-from micrograd_mlp.compiler.backends.llvm_code import Code, blocks
-from micrograd_mlp.compiler.backends.llvm_tiles import FEW_REGISTERS, best_blocks
+from micrograd_mlp.compiler.backends.llvm_code import FEW_REGISTERS, Code, best_blocks, blocks
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}
 

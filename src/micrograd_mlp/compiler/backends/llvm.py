@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ..given import Given
 from ..loops import plan_loops
 from ..program import ArrayProgram, Group
 from ..samples import Unrolled, find_samples
+from .llvm_call import Code, call_of
 from .llvm_native import Native
 from .llvm_program import Emitter, Loop, Slots
 
@@ -112,14 +114,20 @@ class Kernel:
             own = self._results[: self.own].copy()
             return own, [self._group(g, outside, lengths) for g in self.program.wanted]
 
-    def direct(self) -> tuple[Callable[[int], None], int, Numbers] | None:
-        """Return (function, argument, results) to compute again from the arrays of the latest call, whatever they hold.
+    def call_of(self, given: Given) -> Callable[..., Any] | None:
+        """Return a function that calls the code with arguments like these, see `llvm_call.call_of`.
 
-        None if they had to be converted, or there is more to do than that.
+        None if the arrays of the latest call had to be converted, or if there is more to do than to run the code.
         """
         if not self._known or self.slots.outside or self.program.wanted or self.threads > 1:
             return None
-        return self._call, self._addresses[0], self._results[: self.own]
+        slots = [self._addresses[0] + 8 * slot for slot in self.slots.columns]
+        code = Code(self, self.native.address("run"), self._addresses[0], self._results)
+        return call_of(code, given, slots)
+
+    def forget(self) -> None:
+        """Look again where the arrays lie: a call has put others in their place."""
+        self._known = []
 
     def steps(
         self,
@@ -226,10 +234,14 @@ class _OfUnrolled:
         single, own = inputs
         return self.unrolled.put(*self.kernel(single, own, [self.unrolled.length])), []
 
-    def direct(self) -> Any:
-        """Return how to compute again from the numbers of the latest call, see `Kernel.direct`."""
+    def call_of(self, given: Given) -> Callable[..., Any] | None:
+        """Return a function that calls the code with arguments like these, see `Kernel.call_of`."""
         stays = self.unrolled.in_place and self._latest[0] is not None
-        return self.kernel.direct() if stays else None
+        return self.kernel.call_of(given) if stays else None
+
+    def forget(self) -> None:
+        """See `Kernel.forget`."""
+        self.kernel.forget()
 
 
 class _OfEachLength:
@@ -238,7 +250,6 @@ class _OfEachLength:
     def __init__(self, program: ArrayProgram, dtype: str) -> None:
         self.program = program
         self.sized = lru_cache(maxsize=8)(lambda lengths: Kernel(program.sized(lengths), dtype))
-        self.own = len(program.outputs) - sum(group.size for group in program.wanted)
 
     @property
     def kernel(self) -> Kernel:
@@ -248,18 +259,7 @@ class _OfEachLength:
     def __call__(self, numbers: Any, columns: Sequence[Any] = (), lengths: Sequence[int] = ()) -> Results:
         """Return the outputs for these inputs."""
         out, _ = self.sized(tuple(lengths))(np.concatenate([numbers, *(np.ravel(column) for column in columns)]))
-        return split_groups(out, self.program, lengths)
-
-
-def split_groups(out: Numbers, program: ArrayProgram, lengths: Sequence[int]) -> Results:
-    """Return the outputs of a sized program as those of its own and those of each group."""
-    own = at = len(program.outputs) - sum(group.size for group in program.wanted)
-    groups = []
-    for group in program.wanted:
-        length = lengths[group.batch - 1]
-        groups.append(out[at : at + length * group.size].reshape(length, group.size))
-        at += length * group.size
-    return out[:own], groups
+        return self.program.split(out, lengths)
 
 
 def checked(numbers: Any, program: ArrayProgram, dtype: str) -> Numbers:

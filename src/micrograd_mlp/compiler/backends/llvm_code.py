@@ -278,6 +278,26 @@ def blocks(size: int, width: int) -> list[tuple[int, int, int]]:
     return [(a, b, step) for a, b, step in ((0, whole, width), (whole, size, size - whole)) if b > a]
 
 
+FEW_REGISTERS = 16
+
+
+def best_blocks(rows: int, columns: int, lanes: int) -> tuple[int, int]:
+    """Return the height and the width of the blocks in which rows × columns of sums take the least time, about.
+
+    A block of h × w takes h w multiply-adds and h + w loads a vector, whichever is more; and some time by itself.
+    Blocks of another size at the edges are code of their own.
+    """
+    most = (FEW_REGISTERS - 4) // lanes * lanes or 8  # as many are added up across the lanes at once
+    sizes = [(h, w) for h in range(1, min(rows, 4) + 1) for w in range(1, min(columns, most // h) + 1)]
+
+    def cost(size: tuple[int, int]) -> int:
+        parts = [((b - a) // h * ((d - c) // w), h, w) for a, b, h in blocks(rows, size[0])
+                 for c, d, w in blocks(columns, size[1])]  # fmt: skip
+        return sum(times * (24 * max(h * w, h + w) + 20) for times, h, w in parts) + 200 * len(parts)
+
+    return min(sizes, key=cost)
+
+
 def copy_numbers(code: Code, to: tuple[Any, Ints], source: tuple[Any, Ints], table: Table, lanes: int) -> None:
     """Emit to[places] = source[places]: block by block where numbers lie side by side in both, else one by one."""
     (out, there), (base, here) = to, source

@@ -96,7 +96,10 @@ class Emitter:
         single = np.array([p for p in range(len(self.program.inputs)) if p not in grouped], dtype=np.int64)
         self.single = self.program.addresses(self.program.inputs[single])  # of the numbers; -1 for one never read
         self.layouts = {id(r): Layout(self.program, r, self.lanes, threads) for r in loops.regions if r.batch}
-        sizes = [layout.size(self._shape(layout).width) for layout in self.layouts.values()]
+        sizes = []
+        for layout in self.layouts.values():
+            shape = self._shape(layout)
+            sizes.append(layout.size(shape.width) + layout.find_outer(shape.most))
         self.tile_size = -(-max(sizes, default=0) // 64) * 64
 
     def _longest(self) -> int:

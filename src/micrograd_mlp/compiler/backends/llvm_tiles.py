@@ -17,12 +17,11 @@ from llvmlite import ir
 
 from ..loops import Nest, Region
 from ..program import ArrayProgram, Ints, Operand, Statement, Term
-from .llvm_code import INT, Code, Table, blocks, row_major
+from .llvm_code import INT, Code, Table, best_blocks, row_major
 from .llvm_lanes import intrinsic, splat
 from .llvm_math import RULES
+from .llvm_outer import Outer, emit_outer, outer_product
 from .llvm_plain import combine, neutral, reduce_two
-
-FEW_REGISTERS = 16
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,7 @@ class Layout:
     own: bool
     sums: dict[int, int] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
+    outer: dict[int, Outer] = field(default_factory=dict)
     end_of_sums: int = 0
     count: int = 0
 
@@ -91,8 +91,20 @@ class Layout:
             self.count += self.program.arrays[array].size
 
     def size(self, width: int) -> int:
-        """Return how many numbers the memory of a tile holds."""
+        """Return how many numbers the sums and the rows of a tile take."""
         return self.end_of_sums + self.count * width
+
+    def find_outer(self, samples: int) -> int:
+        """Find which sums are of outer products, in tiles of so many samples; return how many more numbers they take.
+
+        They take them one after the other, each from the end of the rows on.
+        """
+        for nest in self.region.nests:
+            for statement in nest.statements if nest.closes and 0 not in nest.extents else ():
+                found = outer_product(self.program, statement, self.lanes, samples)
+                if found is not None:
+                    self.outer[statement.out] = found
+        return max((found.width * samples for found in self.outer.values()), default=0)
 
 
 class Tile:
@@ -106,6 +118,7 @@ class Tile:
     ) -> None:
         self.code, self.layout, self.table, self.shape = code, layout, table, shape
         self.program, self.tile, self.begins, self.valid = layout.program, tile, begins, valid
+        self.outer = layout.outer
         self.mask = self._mask() if valid is not None else None
         self.column = INT(0)  # where in the rows the group begins
 
@@ -280,14 +293,21 @@ class Tile:
         """Emit the sums of the tile, several results along the last two extents at once."""
         extents = self.program.extents(statement.axes)
         rows, columns = (1, 1, *extents)[-2:]
-        down, along = best_blocks(rows, columns, self.shape.lanes)
+        outer = self.outer.get(statement.out)
+        if outer is not None:
+            emit_outer(self, statement, outer, groups)
+        done = outer.columns if outer is not None else 0
+        if done == columns:
+            return
+        down, along = best_blocks(rows, columns - done, self.shape.lanes)
 
         def block(position: list[Any], _: Any) -> list[Any]:
             def rows_of(i: Any, height: int) -> None:
                 def one(j: Any, width: int) -> None:
+                    j = self.code.place(done, (1,), [j])
                     self._close_block(statement, groups, position, i, j, (height, width))
 
-                self.code.in_blocks(columns, along, one)
+                self.code.in_blocks(columns - done, along, one)
 
             self.code.in_blocks(rows, down, rows_of)
             return []
@@ -344,10 +364,15 @@ class Tile:
             first = 0
             for last in range(1, len(where) + 1):
                 if last == len(where) or where[last] != where[last - 1] + 1:
-                    part, before = code.part(sums, first, last - first), code.load(base, where[first], last - first)
-                    before = code.builder.select(self.begins, splat(before.type, -0.0), before)
-                    code.store(code.add(before, part), base, where[first])
+                    self.add_to_sum(code.part(sums, first, last - first), base, where[first])
                     first = last
+
+    def add_to_sum(self, part: Any, base: Any, place: int) -> None:
+        """Emit the addition of numbers to the sums from there on, or to nothing where the tile begins them."""
+        code, lanes = self.code, getattr(part.type, "count", 1)
+        before = code.load(base, place, lanes)
+        before = code.builder.select(self.begins, splat(before.type, -0.0), before)
+        code.store(code.add(before, part), base, place)
 
     def _columns(
         self, operand: Operand, where: list[Any], depth: int, sample: int, block: tuple[int, int], idle: float
@@ -384,6 +409,13 @@ class Tile:
             return number
 
         return of_group
+
+    def row_of(self, operand: Operand, position: Sequence[Any]) -> Any:
+        """Return the address of the first sample in the row that an operand reads there, its last stride left out."""
+        width = self.shape.width
+        start = self.layout.end_of_sums + (self.layout.rows[operand.source] + operand.offset) * width
+        strides = [stride * width for stride in operand.strides[: len(position)]]
+        return self.code.at(self.tile, self.code.place(start, strides, position))
 
     def _row(self, array: int, offset: int, strides: Sequence[int], position: Sequence[Any]) -> Any:
         """Return the address of the group in a row of an array: row offset + sum of strides * position."""
@@ -441,23 +473,6 @@ def accumulate(code: Code, op: str, total: Any, factors: list[Any]) -> Any:
     if len(factors) == 1:
         return reduce_two(code, op, total, factors[0])
     return intrinsic(code.builder, "fmuladd", factors[0], factors[1], total)
-
-
-def best_blocks(rows: int, columns: int, lanes: int) -> tuple[int, int]:
-    """Return the height and the width of the blocks in which rows × columns of sums take the least time, about.
-
-    A block of h × w takes h w multiply-adds and h + w loads a vector, whichever is more; and some time by itself.
-    Blocks of another size at the edges are code of their own.
-    """
-    most = (FEW_REGISTERS - 4) // lanes * lanes or 8  # as many are added up across the lanes at once
-    sizes = [(h, w) for h in range(1, min(rows, 4) + 1) for w in range(1, min(columns, most // h) + 1)]
-
-    def cost(size: tuple[int, int]) -> int:
-        parts = [((b - a) // h * ((d - c) // w), h, w) for a, b, h in blocks(rows, size[0])
-                 for c, d, w in blocks(columns, size[1])]  # fmt: skip
-        return sum(times * (24 * max(h * w, h + w) + 20) for times, h, w in parts) + 200 * len(parts)
-
-    return min(sizes, key=cost)
 
 
 def _line(places: Ints) -> tuple[int, int | None]:

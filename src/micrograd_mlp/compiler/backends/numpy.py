@@ -65,17 +65,11 @@ def lower(program: ArrayProgram, dtype: str = "float64") -> Run:
     is laid out once for each length and used at every call, one call at a time.
     """
     lock, latest = Lock(), _Latest(program, dtype)
-    own = len(program.outputs) - sum(group.size for group in program.wanted)
 
     def run(numbers: Any, columns: Sequence[Any] = (), lengths: Sequence[int] = ()) -> tuple[Numbers, list[Numbers]]:
         with lock, np.errstate(all="ignore"):
-            single = latest.of(tuple(lengths))(np.concatenate([numbers, *(np.ravel(column) for column in columns)]))
-        groups, at = [], own
-        for group in program.wanted:
-            length = lengths[group.batch - 1]
-            groups.append(single[at : at + length * group.size].reshape(length, group.size))
-            at += length * group.size
-        return single[:own], groups
+            out = latest.of(tuple(lengths))(np.concatenate([numbers, *(np.ravel(column) for column in columns)]))
+        return program.split(out, lengths)
 
     return run
 

@@ -1,0 +1,38 @@
+"""What arguments are divided into."""
+
+import numpy as np
+import pytest
+
+from micrograd_mlp import Value
+from micrograd_mlp.compiler.arguments import HoldsSymbol, divide, names_of
+from micrograd_mlp.compiler.trace import Tape
+
+
+def divided(*args):
+    parts = []
+    return [divide(arg, parts) for arg in args], [(part.key, part.numbers.tolist(), part.length) for part in parts]
+
+
+def test_tuples_and_dicts_are_taken_apart_and_lists_are_not():
+    how, parts = divided({"a": ([1.0], 2.0)}, [(3.0, 4.0)])
+    assert how == [("dict", ("a",), (("tuple", ("part", "part")),)), "part"]
+    assert parts == [
+        (("list", 1, "number"), [1.0], 1),
+        ("number", [2.0], 0),
+        (("list", 1, ("tuple", 2, "number")), [3.0, 4.0], 1),
+    ]
+
+
+def test_an_array_is_like_the_lists_in_it():
+    assert divided(np.arange(6).reshape(2, 3)) == divided([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    assert divided([Value(1.0), 2]) == divided(np.array([1.0, 2.0]))
+
+
+def test_a_symbol_is_seen():
+    with pytest.raises(HoldsSymbol):
+        divided([1.0, Tape().input("x")])
+
+
+def test_names_of_arguments():
+    assert names_of(lambda x, y=1, *more: 0, 4) == ["x", "y", "x2", "x3"]
+    assert names_of(max, 2) == ["x0", "x1"]
