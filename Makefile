@@ -14,10 +14,13 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help train test check format fuzz bench bench-peers notebook figures oracle web clean
+.PHONY: help play train test check format fuzz bench bench-peers notebook figures oracle web clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+play: $(VENV)/.run ## open the playground in the browser
+	$(BIN)/micrograd-mlp play
 
 train: $(VENV)/.run ## the main job: learn the two moons, leave the pictures in runs/moons
 	$(BIN)/micrograd-mlp train moons --out runs/moons
@@ -55,6 +58,7 @@ notebook: $(VENV)/.dev ## write the notebooks from the scripts in notebooks/, an
 figures: $(VENV)/.dev ## make the pictures in images/ again; those of pages need chromium, the others come byte for byte
 	$(BIN)/python images/make.py
 	$(BIN)/python images/explorer.py
+	$(BIN)/python images/playground.py
 
 oracle: $(VENV)/.oracle ## parity with PyTorch, HIPS autograd and mpmath
 	$(BIN)/python -m pytest tests/oracle
@@ -70,11 +74,12 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(CREATE)
 	$(INSTALL) --editable .
 	$(INSTALL) --editable '.[viz]' || echo "No Graphviz for this platform: pictures of graphs will need its dot program."
+	$(INSTALL) --editable '.[play]'
 	$(INSTALL) --editable '.[native]' || echo "No llvmlite for this platform: compiled functions will run on NumPy."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[notebook]' hypothesis mpmath mypy pandas pytest ruff
+	$(INSTALL) --editable '.[notebook,onnx]' hypothesis mpmath mypy onnxruntime pandas pytest ruff
 	$(INSTALL) playwright || echo "No Playwright for this platform: tests in a browser will be skipped."
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The command line: `micrograd-mlp train | predict | draw | explore | datasets | info`.
+"""The command line: `micrograd-mlp train | predict | draw | explore | play | export | import | datasets | info`.
 
 What a user can get wrong ends with one sentence and exit code 2. Only click is loaded here, so that --help is quick;
 every command loads what it needs.
@@ -83,6 +83,7 @@ def _examples(*lines: str) -> str:
         "train own.csv --label species --hidden 16,16",
         "predict runs/moons/model.safetensors new.csv",
         'draw "relu(2*x + y**2)" x=1.5 y=-2',
+        "play",
         "datasets",
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -401,6 +402,95 @@ def _number(text: str, wants: str) -> float:
     if not abs(number) < float("inf"):
         raise ValueError(f"{wants}; got {text!r}")
     return number
+
+
+@main.command(
+    epilog=_examples(
+        "play",
+        "play --port 9000 --no-browser",
+    )
+)
+@click.option("--port", metavar="N", help="where the page is served [default: 8421, or another that is free]")
+@click.option("--no-browser", is_flag=True, help="only print the address of the page")
+def play(port: str | None, no_browser: bool) -> None:
+    """Build, train and take apart networks on a page in the browser.
+
+    The page is served to this machine alone, at an address that nobody can guess. Ctrl-C ends it.
+    """
+    from importlib.util import find_spec
+
+    from .checks import checked, whole
+
+    number = None if port is None else checked("--port", whole(0, 65535), port)
+    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+        raise ValueError(f"play needs {' and '.join(missing)}, missing here: pip install 'micrograd-mlp[play]'")
+    from .play.server import serve
+
+    serve(number, not no_browser, say)
+
+
+@main.command(
+    epilog=_examples(
+        "export runs/moons/model.safetensors --to onnx",
+        "export runs/moons/model.safetensors --to python --out classify.py",
+        "export runs/moons/model.safetensors --to c --train-step --out model.c",
+    )
+)
+@click.argument("model")
+@click.option("--to", required=True, metavar="TARGET", help="onnx, torch, c, python or json")
+@click.option("--out", metavar="FILE", help="write to this file [default: beside the model]")
+@click.option("--train-step", is_flag=True, help="with --to c: the network can learn where it runs")
+def export(model: str, to: str, out: str | None, train_step: bool) -> None:
+    """Write a model for use without this program.
+
+    The file has the scaling and all names in it, takes points in the units of the data, and gives the same
+    probabilities. For torch there are two files: Python code and, beside it, its numbers.
+    """
+    from .classifier import Classifier
+    from .exports import TARGETS
+    from .exports import export as write
+    from .names import refuse_unknown
+
+    refuse_unknown(to, TARGETS, "target")
+    ending = TARGETS[to][0]
+    beside = os.path.splitext(model)[0] + ("_torch" if to == "torch" else "") + ending
+    for path in write(Classifier.load(model), to, out or beside, train_step=train_step, sources=[model]):
+        say(plain(str(path)))
+
+
+@main.command(
+    "import",
+    epilog=_examples(
+        "import network.safetensors --activation relu --classes no,maybe,yes",
+        "import model.json --out model.safetensors",
+    ),
+)
+@click.argument("file")
+@click.option("--activation", metavar="NAMES", help="of the hidden layers: one name, or with commas one for each layer")
+@click.option("--features", metavar="NAMES", help="between commas [default: x1,x2,...]")
+@click.option("--classes", metavar="NAMES", help="between commas [default: 0,1,...]")
+@click.option("--out", default="model.safetensors", show_default=True, metavar="FILE", help="write to this file")
+def import_(file: str, activation: str | None, features: str | None, classes: str | None, out: str) -> None:
+    """Make a model of one that was trained elsewhere.
+
+    FILE holds the state_dict of a PyTorch Sequential of linear layers, as safetensors, or is a JSON export. Models of
+    scikit-learn are imported in Python, by micrograd_mlp.imports.from_sklearn: a file of theirs can run code.
+    """
+    from .files import refuse_same
+    from .imports import from_json, from_torch
+
+    listed = {"activation": activation, "features": features, "classes": classes}
+    given: dict[str, Any] = {name: text.split(",") for name, text in listed.items() if text is not None}
+    refuse_same(out, [file])
+    if file.lower().endswith(".json"):
+        if given:
+            raise ValueError(f"a JSON export has all names in it; --{next(iter(given))} is for tensors")
+        classifier = from_json(file)
+    else:
+        if len(given.get("activation", [])) == 1:  # for all hidden layers
+            given["activation"] = given["activation"][0]
+        classifier = from_torch(file, **given)
+    say(plain(str(classifier.save(out))))
 
 
 @main.command(

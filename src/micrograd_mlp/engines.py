@@ -11,7 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from threading import Lock
@@ -263,6 +263,11 @@ class Compiled:
             threads=self._threads,
             batch=task.batch,
         )
+
+    def take_samples(self, X: Array, y: Array) -> None:
+        """Train on these samples from now on, in place of those of the task."""
+        self.task, self._before = replace(self.task, X=X, y=y), None
+        self._steps.take_columns([X, y])
 
     def measure(self) -> Callable[[Array, Array], tuple[Array, Array]]:
         """Return the function of X and y that gives the scores (n, outputs) and the loss of each sample, compiled."""

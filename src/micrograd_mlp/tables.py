@@ -36,7 +36,12 @@ def load_csv(path: str | Path, label: str | int | None = None) -> Table:
     the column of labels; without it, the last one. Cells are parted by comma, semicolon or tab. Raises ValueError with
     line and column for whatever is no table of finite numbers, and OSError for what cannot be read.
     """
-    names, rows = _read(path)
+    return parse_csv(Path(path).read_bytes(), path, label)
+
+
+def parse_csv(content: bytes, path: str | Path, label: str | int | None = None) -> Table:
+    """Return the labelled points in the content of a CSV file, as `load_csv` does; `path` is its name in errors."""
+    names, rows = _parsed(content, path)
     place = _place(path, names, len(names) - 1 if label is None else label)
     if len(names) < 2:
         raise ValueError(
@@ -54,13 +59,19 @@ def load_csv(path: str | Path, label: str | int | None = None) -> Table:
     return Table(_numbers(path, names, rows, columns), y, tuple(names[index] for index in columns), tuple(classes))
 
 
+def parse_numbers(content: bytes, path: str | Path) -> tuple[Array, tuple[str, ...]]:
+    """Return all columns of the content of a CSV file, shape (n, columns), and their names. Raises as `load_csv`."""
+    names, rows = _parsed(content, path)
+    return _numbers(path, names, rows, list(range(len(names)))), tuple(names)
+
+
 def load_features(path: str | Path, features: Sequence[str]) -> Array:
     """Return the columns named `features` of a CSV file, in that order, of shape (n, len(features)).
 
     A file without a header, or whose header names none of them, must have exactly these columns in this order, or one
     more, the labels, at the end. Raises ValueError with line and column as `load_csv` does.
     """
-    names, rows = _read(path)
+    names, rows = _parsed(Path(path).read_bytes(), path)
     if len(names) == len(features) and names == [f"x{index + 1}" for index in range(len(names))]:  # there is no header
         columns = list(range(len(names)))
     elif set(features) <= set(names):
@@ -72,10 +83,10 @@ def load_features(path: str | Path, features: Sequence[str]) -> Array:
     return _numbers(path, names, rows, columns)
 
 
-def _read(path: str | Path) -> tuple[list[str], list[Row]]:
+def _parsed(content: bytes, path: str | Path) -> tuple[list[str], list[Row]]:
     """Return the names of the columns (x1, x2, ... where a header gives none) and the rows, all of the same length."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
     first = next((line for line in text.splitlines() if line.strip()), "")

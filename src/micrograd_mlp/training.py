@@ -142,7 +142,7 @@ def fit(
     history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss
     try:
         for epoch in range(1, epochs + 1):
-            if problem := steps.take(list(_batches(count, batch_size, rng))):
+            if problem := steps.take(list(batches(count, batch_size, rng))):
                 _restore(parameters, steps.good)
                 return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
             if measured:
@@ -267,7 +267,7 @@ def _checked(model: Any, X: Any, y: Any, weights: Any, loss: str | SampleLoss) -
     return Samples(X[kept], y[kept], weights[kept] / largest / np.mean(weights[kept] / largest))
 
 
-def _batches(n: int, size: int, rng: random.Random | np.random.Generator) -> Iterator[Sequence[int]]:
+def batches(n: int, size: int, rng: random.Random | np.random.Generator) -> Iterator[Sequence[int]]:
     """Yield the indices of all samples in batches; shuffled, unless one batch holds them all."""
     order: Any = list(range(n)) if isinstance(rng, random.Random) else np.arange(n)
     if size < n:
