@@ -20,7 +20,7 @@ from micrograd_mlp.drawing import Drawing, RenderError
 from micrograd_mlp.tables import load_csv
 from micrograd_mlp.training import Epoch
 
-COMMANDS = ("train", "predict", "draw", "datasets", "info")
+COMMANDS = ("train", "predict", "draw", "export", "import", "datasets", "info")
 SMALL = ("--samples", "24", "--hidden", "3", "--epochs", "3")
 PROGRAM = (sys.executable, "-m", "micrograd_mlp")
 
@@ -106,7 +106,7 @@ def test_train_tells_how_it_went_and_what_it_wrote(tmp_path, no_pictures):
     for part in ("18 to learn from, 6 held out", "3 of 3: all epochs done", "seed ", "seconds"):
         assert part in result.stdout
     assert [line for line in result.stdout.splitlines() if line.startswith(str(out))] == [
-        f"{out}/{name}" for name in ("model.safetensors", "history.csv", "report.html")
+        f"{out}/{name}" for name in ("model.safetensors", "history.csv", "explorer.html", "report.html")
     ]
 
 
@@ -349,6 +349,67 @@ def test_what_predict_and_info_refuse(model, tmp_path):
     assert refused("predict", model) == "Error: Missing argument 'FILE.csv'."
 
 
+# export and import
+
+
+@pytest.mark.parametrize(("to", "names"), [
+    ("c", ["model.c"]), ("python", ["model.py"]), ("json", ["model.json"]),
+    ("torch", ["model_torch.safetensors", "model_torch.py"]),
+])  # fmt: skip
+def test_export_writes_beside_the_model(model, to, names):
+    result = call("export", model, "--to", to)
+    assert (result.exit_code, result.stdout.split()) == (0, [str(model.parent / name) for name in names])
+    assert Classifier.load(model).classes == ("0", "1")
+
+
+def test_the_exported_program_says_what_predict_says(model, tmp_path):
+    out = tmp_path / "classify.py"
+    assert call("export", model, "--to", "python", "--out", out).stdout == f"{out}\n"
+    points = tmp_path / "points.csv"
+    points.write_text("0.5,-0.25\n1,0.5\n-1,0.3\n")
+    done = subprocess.run([sys.executable, out], input=points.read_text(), capture_output=True, text=True, check=True)
+    told = [row[0] for row in csv.reader(io.StringIO(done.stdout))]
+    assert told == [row.split(",")[0] for row in call("predict", model, points).stdout.splitlines()[1:]]
+
+
+def test_export_with_a_training_step_says_by_what_it_was_trained(tmp_path, no_pictures):
+    call("train", "moons", *SMALL, "--loss", "hinge", "--optimizer", "rmsprop", "--out", tmp_path)
+    assert call("export", tmp_path / "model.safetensors", "--to", "c", "--train-step").exit_code == 0
+    assert "one step of rmsprop on the hinge of n points" in (tmp_path / "model.c").read_text()
+
+
+def test_what_export_refuses(model, tmp_path):
+    assert refused("export", model, "--to", "pyton") == "Error: there is no target 'pyton', did you mean 'python'?"
+    assert refused("export", model) == "Error: Missing option '--to'."
+    assert "a training step is written in C only" in refused("export", model, "--to", "json", "--train-step")
+    assert "would replace" in refused("export", model, "--to", "c", "--out", model)
+    assert "nowhere" in refused("export", model, "--to", "c", "--out", tmp_path / "nowhere" / "model.c")
+
+
+def test_import_takes_tensors_and_json_exports(model, tmp_path):
+    call("export", model, "--to", "json", "--out", tmp_path / "a.json")
+    call("export", model, "--to", "torch", "--out", tmp_path / "b.py")
+    for source in ("a.json", "b.safetensors"):
+        result = call("import", tmp_path / source, "--out", tmp_path / "back.safetensors")
+        assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'back.safetensors'}\n")
+        back, original = Classifier.load(tmp_path / "back.safetensors"), Classifier.load(model)
+        assert (back.model.state_dict(), back.scaling) == (original.model.state_dict(), original.scaling)
+    call("import", tmp_path / "b.safetensors", "--classes", "no,yes", "--activation", "relu", "--out", tmp_path / "c")
+    changed = Classifier.load(tmp_path / "c")
+    assert changed.classes == ("no", "yes")
+    assert [layer.neurons[0].activation for layer in changed.model.layers] == ["relu", "linear"]
+
+
+def test_what_import_refuses(model, tmp_path):
+    (tmp_path / "network.pt").write_bytes(b"PK")
+    (tmp_path / "a.json").write_text("{}")
+    assert "is a pickle, which is not opened" in refused("import", tmp_path / "network.pt", "--out", tmp_path / "out")
+    assert "is no JSON export" in refused("import", tmp_path / "a.json", "--out", tmp_path / "out")
+    assert "--classes is for tensors" in refused("import", tmp_path / "a.json", "--classes", "a,b")
+    assert "is read here" in refused("import", model, "--out", model)
+    assert not (tmp_path / "out").exists()
+
+
 def test_info_tells_what_is_in_a_model(model):
     result = call("info", model)
     assert result.exit_code == 0
@@ -490,6 +551,19 @@ def test_what_datasets_refuses():
     assert refused("datasets", "moons", "--samples", "x").startswith("Error: samples takes a whole number")
     assert refused("datasets", "moons", "--csv", "/nowhere/a.csv") == "Error: /nowhere/a.csv: No such file or directory"
     assert refused("datasets", "moons", "--out", "/tmp/a.bmp").startswith("Error: a figure is written as ")
+
+
+def test_a_table_of_real_measurements_is_trained_on_and_written(tmp_path):
+    result = call("train", "iris", "--epochs", 20, "--engine", "numpy", "--out", tmp_path / "iris")
+    assert result.exit_code == 0
+    assert "iris: 112 to learn from, 38 held out" in result.stdout
+    model = Classifier.load(tmp_path / "iris" / "model.safetensors")
+    assert model.classes == ("setosa", "versicolor", "virginica")
+    assert call("datasets", "iris", "--csv", tmp_path / "iris.csv").exit_code == 0
+    table = load_csv(tmp_path / "iris.csv")
+    assert table.features[0] == "sepal length (cm)"
+    assert model.accuracy(table.X, table.y) > 0.9
+    assert "178 wines of three growers" in call("datasets", "wine").stdout
 
 
 def test_play_says_what_to_install(monkeypatch):

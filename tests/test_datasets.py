@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from micrograd_mlp.datasets import PROBLEMS, blobs, checkerboard, circles, moons, rings, sine, spirals, xor, yinyang
+from micrograd_mlp.datasets import (
+    PROBLEMS,
+    TABLES,
+    blobs,
+    checkerboard,
+    circles,
+    moons,
+    rings,
+    sine,
+    spirals,
+    xor,
+    yinyang,
+)
 
 CLASSES = {"moons": 2, "circles": 2, "spirals": 2, "xor": 2, "checkerboard": 2, "blobs": 3, "rings": 3, "yinyang": 3,
            "sine": 2}  # fmt: skip
@@ -118,3 +130,16 @@ def test_sine_parts_the_square_along_its_curve():
     X, y = sine(500, noise=0, waves=2)
     assert np.abs(X).max() <= 1
     np.testing.assert_array_equal(X[:, 1] > 0.5 * np.sin(2 * np.pi * X[:, 0]), y == 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes"),
+    [("iris", (150, 4), 3), ("wine", (178, 13), 3), ("breast-cancer", (569, 30), 2), ("digits", (1797, 64), 10)],
+)
+def test_tables_of_real_measurements(name, shape, classes):
+    table = TABLES[name]()
+    assert table.X.shape == shape
+    assert len(table.features) == shape[1]
+    assert sorted(set(table.y.tolist())) == list(range(classes))
+    assert len(set(table.classes)) == classes
+    assert all(isinstance(text, str) for text in (*table.features, *table.classes))

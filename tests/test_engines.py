@@ -262,6 +262,83 @@ def task():
     return Task(model, model.parameters(), X, Y, losses.LOSSES["hinge"], optim.SGD(model.parameters()))
 
 
+@pytest.fixture
+def compilations(monkeypatch):
+    """Count how often steps are compiled, with nothing kept from before."""
+    monkeypatch.setattr(engines, "_LATEST", {})
+    counted, compiled = [], Compiled._compiled
+    monkeypatch.setattr(Compiled, "_compiled", lambda self: counted.append(1) or compiled(self))
+    return counted
+
+
+@pytest.mark.parametrize("engine", COMPILED)
+def test_what_was_compiled_serves_a_like_task_with_other_numbers(engine, compilations):
+    options = {"loss": "bce", "epochs": 12, "batch_size": 7, "l2": 0.01}
+    for points, rate in (((X, Y), 0.05), ((X[:17], Y[:17]), 0.2), ((X, Y), 0.05)):
+        expected, told, _ = run("python", points=points, lr=rate, **options)
+        model, history, _ = run(engine, points=points, lr=rate, **options)
+        assert weights(model) == pytest.approx(weights(expected), rel=1e-9, abs=1e-9)
+        assert history.loss == pytest.approx(told.loss, rel=1e-9)
+    assert len(compilations) == 1
+
+
+OTHERS = {
+    "loss": {"loss": "hinge"}, "penalty": {"l1": 0.1}, "batch": {"batch_size": 6}, "weights": {"weights": 1.0 + Y},
+    "rule": {"optimizer": "sgd"}, "activation": {"activation": "relu"}, "sizes": {"sizes": (4, 1)},
+    "an option of the rule": {"make": lambda p: optim.Adam(p, lr=0.05, betas=(0.8, 0.99))},
+    "penalized": {"change": lambda model: None, "penalized": "first", "l2": 0.1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_was_compiled_serves_no_other_task(other, compilations):
+    engine = COMPILED[0]
+    run(engine, epochs=2)
+    options = dict(OTHERS[other])
+    if options.pop("penalized", None):
+        results = []
+        for each in ("python", engine):
+            model = network()
+            fit(model, X, Y, l2=0.1, penalized=model.layers[0].parameters()[:2], epochs=2, engine=each)
+            results.append(weights(model))
+    else:
+        results = [weights(run(each, epochs=2, **options)[0]) for each in ("python", engine)]
+    assert results[1] == pytest.approx(results[0], rel=1e-9, abs=1e-9)
+    assert len(compilations) == 2
+
+
+def test_a_network_that_was_changed_is_compiled_for_itself(compilations):
+    def tie(model):
+        model.layers[0].neurons[0].w[0] = model.layers[0].neurons[1].w[0]
+
+    def reshape(model):
+        model.layers[0].neurons[0].activation = "relu"
+
+    for change in (None, tie, reshape, lambda model: model.layers[0].freeze()):
+        results = [weights(run(each, change, epochs=3)[0]) for each in ("python", COMPILED[0])]
+        assert results[1] == pytest.approx(results[0], rel=1e-9, abs=1e-9)
+    assert len(compilations) == 4
+
+
+def test_a_rule_of_ones_own_is_compiled_for_itself(compilations):
+    class Signs(optim.SGD):
+        def rule(self, value, slope, memory, lr, step):
+            return value - lr * ops.tanh(slope), memory
+
+    for rule in (optim.SGD, Signs):
+        results = [weights(run(e, make=lambda p, r=rule: r(p, lr=0.1), epochs=3)[0]) for e in ("python", COMPILED[0])]
+        assert results[1] == pytest.approx(results[0], rel=1e-9, abs=1e-9)
+    assert len(compilations) == 2
+
+
+def test_not_all_that_was_compiled_is_kept(compilations, monkeypatch):
+    monkeypatch.setattr(engines, "KEPT", 2)
+    for size in (1, 2, 3, 2, 1):
+        run("numpy", sizes=(size, 1), epochs=1)
+    assert len(compilations) == 4
+    assert len(engines._LATEST) == 2
+
+
 def test_the_engine_of_no_name(monkeypatch):
     assert isinstance(engine_of(None, task()), Compiled if NATIVE else Interpreted)
     monkeypatch.setattr(engines, "find_spec", lambda name: None)

@@ -76,6 +76,16 @@ def test_mean_squared_error_and_mean():
     assert losses.total([]) == 0.0
 
 
+def test_the_losses_of_a_prediction():
+    assert losses.REGRESSION["squared_error"](3.0, 1.0) == 2.0
+    assert losses.REGRESSION["absolute_error"](1.0, 3.0) == 2.0
+    prediction = Value(3.0)
+    losses.REGRESSION["squared_error"](prediction, 1.0).backward()
+    assert prediction.grad == 2.0
+    losses.absolute_error(prediction, 1.0).backward()
+    assert prediction.grad == 3.0
+
+
 def test_penalties():
     parameters = [Value(-2.0), Value(0.0), Value(3.0)]
     assert losses.l1(parameters).data == 5.0

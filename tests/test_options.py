@@ -7,11 +7,12 @@ import pytest
 
 from micrograd_mlp import datasets, training
 from micrograd_mlp.optim import OPTIMIZERS
-from micrograd_mlp.options import ENGINES, LEARNING_RATES, PROBLEMS, Options, read_toml
+from micrograd_mlp.options import ENGINES, LEARNING_RATES, PROBLEMS, TABLES, Options, read_toml
 
 
 def test_every_problem_and_every_optimiser_has_defaults():
     assert list(PROBLEMS) == list(datasets.PROBLEMS)
+    assert list(TABLES) == list(datasets.TABLES)
     assert LEARNING_RATES.keys() == OPTIMIZERS.keys()
     assert tuple(training.ENGINES) == ENGINES
     for problem in PROBLEMS:
@@ -88,7 +89,9 @@ def test_notes_hold_what_was_chosen_but_not_where():
         ({"schedule": 3}, "schedule takes one of constant, linear, cosine, step; got 3"),
         ({"init": "x"}, "init takes one of he, lecun, uniform; got 'x'"),
         ({"problem": 3}, "problem takes a text, got 3"),
-        ({"label": "kind"}, "label is for CSV files; moons is a problem that makes its own"),
+        ({"label": "kind"}, "label is for CSV files; moons is a problem that has its own"),
+        ({"problem": "digits", "samples": 9}, "samples and noise are for problems; the points come from digits"),
+        ({"problem": "iris", "label": "kind"}, "label is for CSV files; iris is a problem that has its own"),
         ({"problem": "a.csv", "noise": 1}, "samples and noise are for problems; the points come from a.csv"),
         ({"epoch": 3}, "there is no option 'epoch', did you mean 'epochs'?"),
         ({"zzz": 3}, "there is no option 'zzz'; there are problem, label, samples,"),

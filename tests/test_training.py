@@ -232,6 +232,69 @@ def test_the_engines_go_the_same_way(loss, outputs):
         assert other_losses == pytest.approx(losses_by_epoch, rel=1e-9)
 
 
+def weighted_and_repeated(engine, batch_size=None, scale=1.0, **options):
+    counts = np.arange(len(X)) % 4  # 0, 1, 2 or 3 times
+    runs = []
+    for points, classes, weights in ((X, Y, scale * counts), (X.repeat(counts, 0), Y.repeat(counts), None)):
+        model = network(3, 1)
+        options |= {"engine": engine, "epochs": 40, "l2": 0.01, "batch_size": batch_size}
+        history = fit(model, points, classes, weights=weights, **options)
+        runs.append((list(model.state_dict().values()), history.loss, history.accuracy))
+    return runs
+
+
+@pytest.mark.parametrize("loss", ["hinge", "bce", "mse", "cross_entropy"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_sample_of_weight_two_counts_as_two(engine, loss):
+    weighted, repeated = weighted_and_repeated(engine, loss=loss, optimizer="sgd", lr=0.3)
+    for one, other in zip(weighted, repeated, strict=True):
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-10)
+    again, _ = weighted_and_repeated(engine, loss=loss, optimizer="sgd", lr=0.3, scale=1e-308)
+    assert again[0] == pytest.approx(weighted[0], rel=1e-9, abs=1e-10)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_the_engines_go_the_same_way_with_weights_in_batches(measured):
+    runs, weights = [], np.random.default_rng(0).uniform(0, 3, len(X)) * (np.arange(len(X)) % 5 > 0)
+    for engine in ENGINES:
+        model = network(3, 1)
+        more = {"X_test": X[:9], "y_test": Y[:9], "weights_test": weights[:9]} if measured else {}
+        history = fit(model, X, Y, weights=weights, epochs=20, batch_size=7, engine=engine, measured=measured, **more)
+        runs.append((list(model.state_dict().values()), history.loss, history.test_loss if measured else [0.0]))
+    for other in runs[1:]:
+        for one, expected in zip(other, runs[0], strict=True):
+            assert one == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    kept = weights > 0
+    model = network(3, 1)
+    fit(model, X[kept], Y[kept], weights=7 * weights[kept], epochs=20, batch_size=7, engine="python")
+    assert list(model.state_dict().values()) == pytest.approx(runs[0][0], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_was_not_measured_is_told_from_the_batches(engine):
+    model = network(3, 1)
+    before = network(3, 1)
+    squares = sum(p.data**2 for p in before.layers[0].parameters())
+    mean = training.evaluate(before, X, Y, losses.LOSSES["bce"])[0]
+    options = {"loss": "bce", "optimizer": "sgd", "lr": 1e-9, "l2": 0.1, "penalized": model.layers[0].parameters()}
+    history = fit(model, X, Y, epochs=2, batch_size=10, measured=False, engine=engine, **options)
+    assert history.loss == pytest.approx([mean + 0.1 * squares] * 2, rel=1e-6)
+    assert np.isnan(history.accuracy).all()
+    with pytest.raises(ValueError, match=r"^test points are measured after each epoch: give none, or leave out"):
+        fit(model, X, Y, X_test=X, y_test=Y, measured=False)
+
+
+def test_penalties_on_some_parameters_only():
+    model = network(3, 1)
+    weight, bias = model.layers[0].neurons[0].w[0], model.layers[0].neurons[0].b
+    bias.data = 0.7
+    before = weight.data
+    never = lambda scores, target: 0.0 * scores  # noqa: E731
+    fit(model, X, Y, loss=never, optimizer="sgd", lr=0.1, l2=0.5, penalized=[weight], epochs=1, engine="python")
+    assert weight.data == pytest.approx(0.9 * before)
+    assert bias.data == 0.7
+
+
 def test_a_compiled_run_names_the_value_that_is_not_finite_too():
     model = network()
     history = fit(
@@ -269,6 +332,10 @@ def test_a_model_that_branches_on_its_numbers_is_told_what_compiles():
         ({"epochs": 0}, "epochs is at least 1, got 0"),
         ({"batch_size": 0}, "batch_size is at least 1, got 0"),
         ({"patience": 0}, "patience is at least 1, got 0"),
+        ({"weights": np.ones(39)}, r"weights are 40 finite numbers of at least 0, not all 0; got array\(\[1\., 1\."),
+        ({"weights": np.zeros(40)}, "weights are 40 finite numbers of at least 0, not all 0"),
+        ({"weights": np.full(40, -1)}, "weights are 40 finite numbers of at least 0, not all 0"),
+        ({"weights": np.full(40, np.inf)}, "weights are 40 finite numbers of at least 0, not all 0"),
         ({"X": X[:, :1]}, r"takes 2 inputs, got 1"),
     ],
 )

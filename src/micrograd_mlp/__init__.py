@@ -13,6 +13,8 @@ __all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "detect_anomaly", "grad"
 
 _LATER = {  # what is loaded when it is first asked for, and from where: it needs more than the standard library
     "Classifier": "classifier",
+    "MicrogradClassifier": "estimator",
+    "MicrogradRegressor": "estimator",
     "draw": "drawing",
     "draw_dot": "drawing",
     "explore": "explorer",

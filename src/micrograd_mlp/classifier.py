@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,13 +134,19 @@ class Classifier:
         mean, deviation = _numbers(scaling["mean"]), _numbers(scaling["deviation"])
         if not len(mean) == len(deviation) == len(features) or min(deviation) <= 0:
             raise ValueError("its scaling does not fit its features")
-        model = MLP(sizes[0], sizes[1:], activation=activations)
-        for layer, weight, bias in zip(model.layers, weights, biases, strict=True):
-            for neuron, row, b in zip(layer.neurons, weight.tolist(), bias.tolist(), strict=True):
-                neuron.b.data = b
-                for w, number in zip(neuron.w, row, strict=True):
-                    w.data = number
+        model = network_of(weights, biases, activations)
         return cls(model, Scaling(mean, deviation), tuple(features), tuple(classes), dict(about["about"]))
+
+
+def network_of(weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str]) -> MLP:
+    """Return the network whose layers have these weights (n_out, n_in), biases (n_out,) and activations."""
+    model = MLP(weights[0].shape[1], [len(bias) for bias in biases], activation=activations)
+    for layer, weight, bias in zip(model.layers, weights, biases, strict=True):
+        for neuron, row, b in zip(layer.neurons, weight.tolist(), bias.tolist(), strict=True):
+            neuron.b.data = b
+            for w, number in zip(neuron.w, row, strict=True):
+                w.data = number
+    return model
 
 
 def _checksum(about: dict[str, Any], tensors: dict[str, Array]) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `micrograd-mlp train | predict | draw | explore | play | datasets | info`.
+"""The command line: `micrograd-mlp train | predict | draw | explore | play | export | import | datasets | info`.
 
 What a user can get wrong ends with one sentence and exit code 2. Only click is loaded here, so that --help is quick;
 every command loads what it needs.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .options import PROBLEMS, Options, read_toml
+from .options import PROBLEMS, TABLES, Options, read_toml
 
 if TYPE_CHECKING:
     from .experiment import Run
@@ -99,7 +99,7 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
         if each.name != "problem":
             meaning, default = each.metadata["meaning"], each.default
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
-            varies = ", or by problem" if any(each.name in chosen for chosen in PROBLEMS.values()) else ""
+            varies = ", or by problem" if any(each.name in chosen for chosen in (PROBLEMS | TABLES).values()) else ""
             help_text = meaning if default is None else f"{meaning} [default: {shown}{varies}]"
             name = "--" + each.name.replace("_", "-")
             command = click.option(name, each.name, metavar="VALUE", help=help_text)(command)
@@ -111,6 +111,7 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
         "train moons",
         "train spirals --hidden 24,24 --activation sin --epochs 80",
         "train circles --loss bce --optimizer adam --stop-accuracy 0.99",
+        "train digits --hidden 64,32",
         "train own.csv --label species --out runs/species",
         "train --config run.toml --seed 7",
     )
@@ -430,9 +431,74 @@ def play(port: str | None, no_browser: bool) -> None:
 
 @main.command(
     epilog=_examples(
+        "export runs/moons/model.safetensors --to onnx",
+        "export runs/moons/model.safetensors --to python --out classify.py",
+        "export runs/moons/model.safetensors --to c --train-step --out model.c",
+    )
+)
+@click.argument("model")
+@click.option("--to", required=True, metavar="TARGET", help="onnx, torch, c, python or json")
+@click.option("--out", metavar="FILE", help="write to this file [default: beside the model]")
+@click.option("--train-step", is_flag=True, help="with --to c: the network can learn where it runs")
+def export(model: str, to: str, out: str | None, train_step: bool) -> None:
+    """Write a model for use without this program.
+
+    The file has the scaling and all names in it, takes points in the units of the data, and gives the same
+    probabilities. For torch there are two files: Python code and, beside it, its numbers.
+    """
+    from .classifier import Classifier
+    from .exports import TARGETS
+    from .exports import export as write
+    from .names import refuse_unknown
+
+    refuse_unknown(to, TARGETS, "target")
+    ending = TARGETS[to][0]
+    beside = os.path.splitext(model)[0] + ("_torch" if to == "torch" else "") + ending
+    for path in write(Classifier.load(model), to, out or beside, train_step=train_step, sources=[model]):
+        say(plain(str(path)))
+
+
+@main.command(
+    "import",
+    epilog=_examples(
+        "import network.safetensors --activation relu --classes no,maybe,yes",
+        "import model.json --out model.safetensors",
+    ),
+)
+@click.argument("file")
+@click.option("--activation", metavar="NAMES", help="of the hidden layers: one name, or with commas one for each layer")
+@click.option("--features", metavar="NAMES", help="between commas [default: x1,x2,...]")
+@click.option("--classes", metavar="NAMES", help="between commas [default: 0,1,...]")
+@click.option("--out", default="model.safetensors", show_default=True, metavar="FILE", help="write to this file")
+def import_(file: str, activation: str | None, features: str | None, classes: str | None, out: str) -> None:
+    """Make a model of one that was trained elsewhere.
+
+    FILE holds the state_dict of a PyTorch Sequential of linear layers, as safetensors, or is a JSON export. Models of
+    scikit-learn are imported in Python, by micrograd_mlp.imports.from_sklearn: a file of theirs can run code.
+    """
+    from .files import refuse_same
+    from .imports import from_json, from_torch
+
+    listed = {"activation": activation, "features": features, "classes": classes}
+    given: dict[str, Any] = {name: text.split(",") for name, text in listed.items() if text is not None}
+    refuse_same(out, [file])
+    if file.lower().endswith(".json"):
+        if given:
+            raise ValueError(f"a JSON export has all names in it; --{next(iter(given))} is for tensors")
+        classifier = from_json(file)
+    else:
+        if len(given.get("activation", [])) == 1:  # for all hidden layers
+            given["activation"] = given["activation"][0]
+        classifier = from_torch(file, **given)
+    say(plain(str(classifier.save(out))))
+
+
+@main.command(
+    epilog=_examples(
         "datasets",
         "datasets moons --out moons.png --noise 0.2",
         "datasets spirals --csv spirals.csv --samples 1000",
+        "datasets iris --csv iris.csv",
     )
 )
 @click.argument("problem", required=False)
@@ -443,14 +509,19 @@ def play(port: str | None, no_browser: bool) -> None:
 @click.option("--csv", metavar="FILE", help="write the points as CSV")
 def datasets(problem: str | None, out: str | None, csv: str | None, **given: str | None) -> None:
     """List the problems, or preview one as a picture or CSV."""
-    from .datasets import PROBLEMS as FUNCTIONS
+    import csv as tables
+    import io
+
+    from .datasets import PROBLEMS as MADE
+    from .datasets import TABLES as MEASURED
     from .experiment import load
     from .files import write_atomically
     from .names import refuse_unknown
 
+    functions: dict[str, Callable[..., Any]] = {**MADE, **MEASURED}
     if problem is None:
-        return table(("problem", "points"), [(name, _first_line(function)) for name, function in FUNCTIONS.items()])
-    refuse_unknown(problem, PROBLEMS, "problem")
+        return table(("problem", "points"), [(name, _first_line(function)) for name, function in functions.items()])
+    refuse_unknown(problem, functions, "problem")
     options = Options.of({"problem": problem} | {name: value for name, value in given.items() if value is not None})
     points = load(options)
     if out:
@@ -458,11 +529,14 @@ def datasets(problem: str | None, out: str | None, csv: str | None, **given: str
 
         say(plain(str(save_figure(plot_data(points.X, points.y, features=points.features), out))))
     if csv:
-        rows = ["x1,x2,class", *(f"{x1!r},{x2!r},{k}" for (x1, x2), k in zip(points.X.tolist(), points.y, strict=True))]
-        say(plain(str(write_atomically(csv, "\n".join(rows) + "\n"))))
+        text = io.StringIO()
+        lines = tables.writer(text, lineterminator="\n")
+        lines.writerow([*points.features, "class"])
+        lines.writerows([*map(repr, x), points.classes[k]] for x, k in zip(points.X.tolist(), points.y, strict=True))
+        say(plain(str(write_atomically(csv, text.getvalue()))))
     if not (out or csv):
-        say(_first_line(FUNCTIONS[problem]))
-        table(("option", "default here"), [(name, str(value)) for name, value in PROBLEMS[problem].items()])
+        say(_first_line(functions[problem]))
+        table(("option", "default here"), [(name, str(value)) for name, value in (PROBLEMS | TABLES)[problem].items()])
     return None
 
 

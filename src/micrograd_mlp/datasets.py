@@ -1,7 +1,8 @@
-"""Problems in the plane that no straight line solves; points of one's own come from `load_csv`.
+"""Problems in the plane that no straight line solves, and tables of real measurements; one's own come by `load_csv`.
 
 Each problem is a function of `n` (samples), `noise` (standard deviation of the jitter on both coordinates) and `seed`,
 and returns X of shape (n, 2) and y of shape (n,), the classes as integers from 0, shuffled. `PROBLEMS` lists them.
+`TABLES` lists functions that return a Table; their points come with scikit-learn.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 from .tables import Table, load_csv
 
 __all__ = [
-    "PROBLEMS", "Table", "blobs", "checkerboard", "circles", "load_csv", "moons", "rings", "sine", "spirals", "xor",
-    "yinyang",
+    "PROBLEMS", "TABLES", "Table", "blobs", "breast_cancer", "checkerboard", "circles", "digits", "iris", "load_csv",
+    "moons", "rings", "sine", "spirals", "wine", "xor", "yinyang",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -122,6 +123,44 @@ def sine(n: int = 200, noise: float = 0.03, seed: int = 0, waves: float = 1.5) -
 PROBLEMS: dict[str, Callable[..., Points]] = {
     problem.__name__: problem for problem in (moons, circles, spirals, xor, checkerboard, blobs, rings, yinyang, sine)
 }
+
+
+def iris() -> Table:
+    """Return 150 irises of three species, each with four lengths. From scikit-learn. Source: Fisher (1936)."""
+    from sklearn.datasets import load_iris
+
+    return _table(load_iris())
+
+
+def wine() -> Table:
+    """Return 178 wines of three growers, each with 13 measurements. From scikit-learn. Source: Aeberhard (1992)."""
+    from sklearn.datasets import load_wine
+
+    return _table(load_wine())
+
+
+def breast_cancer() -> Table:
+    """Return 569 tumours, malignant or benign, each with 30 measurements. From scikit-learn. Source: Wolberg (1995)."""
+    from sklearn.datasets import load_breast_cancer
+
+    return _table(load_breast_cancer())
+
+
+def digits() -> Table:
+    """Return 1,797 handwritten digits, each of 8 by 8 pixels. From scikit-learn. Source: Alpaydin and Kaynak (1998)."""
+    from sklearn.datasets import load_digits
+
+    return _table(load_digits())
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    "iris": iris, "wine": wine, "breast-cancer": breast_cancer, "digits": digits,
+}  # fmt: skip
+
+
+def _table(bunch: Any) -> Table:
+    features, classes = (tuple(map(str, names)) for names in (bunch.feature_names, bunch.target_names))
+    return Table(bunch.data.astype(np.float64), bunch.target.astype(np.int64), features, classes)
 
 
 def _start(n: int, noise: float, seed: int, classes: int) -> tuple[np.random.Generator, Classes]:

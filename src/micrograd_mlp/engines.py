@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +23,8 @@ import numpy as np
 from . import losses
 from .anomaly import describe, detect_anomaly, first_non_finite
 from .engine import Constant, Value, grad
-from .optim import Optimizer
+from .nn import MLP, Layer, Neuron
+from .optim import OPTIMIZERS, Optimizer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SampleLoss = Callable[[Any, Any], Any]
@@ -32,7 +34,10 @@ CHUNK = 0.1  # seconds that compiled steps may take before Ctrl-C and the progre
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: a model on samples X with targets y, by a rule, for a loss of a sample and two penalties."""
+    """What is trained: a model on samples X with targets y, by a rule, for a loss of a sample and two penalties.
+
+    Each sample may have a weight, and the penalties may be on some parameters only.
+    """
 
     model: Any
     parameters: list[Value]
@@ -43,18 +48,28 @@ class Task:
     l1: float = 0.0
     l2: float = 0.0
     batch: int = 0  # samples a step, about
+    weights: Array | None = None  # their mean is 1
+    penalized: list[Value] | None = None  # None for all
 
     def objective(self, each: Any) -> Any:
         """Return the mean of the losses of `each` sample, with the penalties."""
         value = losses.mean(each)
-        value = value + self.l1 * losses.l1(self.parameters) if self.l1 else value
-        return value + self.l2 * losses.l2(self.parameters) if self.l2 else value
+        penalized = self.parameters if self.penalized is None else self.penalized
+        value = value + self.l1 * losses.l1(penalized) if self.l1 else value
+        return value + self.l2 * losses.l2(penalized) if self.l2 else value
 
-    def loss(self, x: Any, target: Any) -> Any:
-        """Return the loss of a sample."""
-        return self.sample_loss(self.model(x), target)
+    def loss(self, x: Any, target: Any, weight: Any = None) -> Any:
+        """Return the loss of a sample, times its weight if there are any."""
+        loss = self.sample_loss(self.model(x), target)
+        return loss if weight is None else weight * loss
 
-    def weights(self) -> list[float]:
+    @property
+    def columns(self) -> tuple[Array, ...]:
+        """The arguments of `loss`, an array of all samples each."""
+        columns = self.X, self.y.astype(np.float64)
+        return columns if self.weights is None else (*columns, self.weights)
+
+    def numbers(self) -> list[float]:
         """Return the number in each parameter."""
         return [parameter.data for parameter in self.parameters]
 
@@ -64,27 +79,30 @@ class Interpreted:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.good = self.reached = task.weights()
+        self.good = self.reached = task.numbers()
+        self.watched: list[float] = []  # the objective of each batch that was taken at last
         self._samples = [[Constant(x) for x in row] for row in task.X.tolist()]
-        self._targets = task.y.tolist()
+        self._others = list(zip(*(each.tolist() for each in (task.y, task.weights) if each is not None), strict=True))
 
     def take(self, batches: Batches) -> str:
         """Take a step for each batch; return what is inf or nan, or ""."""
+        self.watched = []
         with paused_collector():
             for batch in batches:
                 self.task.rule.zero_grad()
                 if problem := self.differentiate(batch):
                     return problem
-                self.good = self.task.weights()
+                self.good = self.task.numbers()
                 self.task.rule.step()
-                self.reached = self.task.weights()
+                self.reached = self.task.numbers()
         return ""
 
     def differentiate(self, batch: Sequence[int]) -> str:
         """Fill in the gradients for a batch and return ""; if it or one of them is not finite, what made it so."""
-        objective = self.task.objective([self.task.loss(self._samples[i], self._targets[i]) for i in batch])
+        objective = self.task.objective([self.task.loss(self._samples[i], *self._others[i]) for i in batch])
         if bad := first_non_finite(objective) if not math.isfinite(objective.data) else None:
             return describe(bad)
+        self.watched.append(objective.data)
         objective.backward()
         if all(math.isfinite(parameter.grad) for parameter in self.task.parameters):
             return ""
@@ -98,13 +116,35 @@ class Interpreted:
         return "a gradient is inf or nan"
 
 
+class Memories(Sequence[tuple[float, ...]]):
+    """What a rule remembers of each parameter, kept as an array with a column for each: `array`."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return int(self.array.shape[1])
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return list(self)[place]
+        return tuple(self.array[:, place].tolist())
+
+    def __setitem__(self, place: int, memory: tuple[float, ...]) -> None:
+        self.array[:, place] = memory
+
+    def __iter__(self) -> Iterator[tuple[float, ...]]:
+        return iter(list(zip(*self.array.tolist(), strict=True)) or [()] * len(self))
+
+
 class Compiled:
     """Takes the steps of an epoch in one call of code compiled from the step of one batch."""
 
     def __init__(self, task: Task, backend: str, threads: int = 1) -> None:
         self.task = task
-        self.good = self.reached = task.weights()
+        self.good = self.reached = task.numbers()
         self._backend, self._threads = backend, threads
+        self.watched: list[float] = []  # the objective of each batch that was taken at last
         self._seconds = 0.0  # that a step takes
         self._steps, self._frozen = self._compile(), self._is_frozen()
         self._before: tuple[Any, ...] | None = None  # where the latest chunk began, and its batches
@@ -113,7 +153,7 @@ class Compiled:
         """Take a step for each batch; return what is inf or nan, or ""."""
         if self._frozen != self._is_frozen():
             self._steps, self._frozen = self._compile(), self._is_frozen()
-        taken = 0
+        taken, self.watched = 0, []
         while taken < len(batches):
             many = max(1, int(CHUNK / self._seconds)) if self._seconds else len(batches)
             chunk = batches[taken : taken + many]
@@ -123,7 +163,7 @@ class Compiled:
         return ""
 
     def _chunk(self, batches: Batches) -> str:
-        state = np.array([*self.task.weights(), *self._memories()])
+        state = self._state()
         start = perf_counter()
         done, finite = self._run(state, batches)
         self._seconds = (perf_counter() - start) / len(batches)
@@ -146,21 +186,25 @@ class Compiled:
         first = rule.steps if first is None else first
         knobs = [(rule.lr * rule.schedule(k), k + 1.0) for k in range(first, first + len(batches))]
         watched = steps.run(np.concatenate(batches), np.cumsum([0, *map(len, batches)]), knobs)
+        self.watched += watched[:, 0].tolist()
         finite = bool(np.isfinite(watched[-1]).all())
         return len(watched) - (not finite), finite
 
     def _leave(self, state: Array, done: int) -> None:
         """Bring the state into the parameters and the rule."""
-        numbers, count = state.tolist(), len(self.task.parameters)
-        for parameter, number in zip(self.task.parameters, numbers, strict=False):
+        count = len(self.task.parameters)
+        self.reached = state[:count].tolist()
+        for parameter, number in zip(self.task.parameters, self.reached, strict=True):
             parameter.data = number
-        self.task.rule.memories = self._memories_of(numbers[count:])
+        self.task.rule.memories = Memories(state[count:].reshape(-1, count).copy())
         self.task.rule.steps += done
-        self.reached = self.task.weights()
 
-    def _memories(self) -> list[float]:
-        """Return the first number in the memory of each parameter, then the second ones: so they are arrays."""
-        return [number for column in zip(*self.task.rule.memories, strict=True) for number in column]
+    def _state(self) -> Array:
+        """Return the parameters, then the first number in the memory of each of them, then the second ones."""
+        memories = self.task.rule.memories
+        if not isinstance(memories, Memories):
+            memories = Memories(np.array(list(memories), dtype=np.float64).reshape(len(memories), -1).T)
+        return np.concatenate([self.task.numbers(), memories.array.ravel()])
 
     def _memories_of(self, numbers: Any) -> list[tuple[Any, ...]]:
         count = len(self.task.parameters)
@@ -170,13 +214,31 @@ class Compiled:
         return [parameter.frozen for parameter in self.task.parameters]
 
     def _compile(self) -> Any:
+        """Return the steps of the task: the code made for another one like it, if there was one."""
+        key = key_of(self.task)
+        key = key and (key, self._backend, self._threads)
+        with _LOCK:
+            known = _LATEST.pop(key, None)
+            if known is not None:
+                _LATEST[key] = known  # as the latest
+        if known is not None:
+            return known.again(self._state(), self.task.columns)
+        steps = self._compiled()
+        if key is not None and steps.is_closed:
+            with _LOCK:
+                _LATEST[key] = steps.again([], [column[:1] for column in self.task.columns])
+                while len(_LATEST) > KEPT:
+                    del _LATEST[next(iter(_LATEST))]
+        return steps
+
+    def _compiled(self) -> Any:
         from .compiler import vmap
         from .compiler.steps import Steps
 
         task, parameters, rule = self.task, self.task.parameters, self.task.rule
 
-        def step(state: Any, X: Any, y: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
-            loss = task.objective(vmap(task.loss)(X, y))
+        def advance(state: Any, samples: Sequence[Any], lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+            loss = task.objective(vmap(task.loss)(*samples))
             slopes = grad(loss, parameters)
             memories = self._memories_of(state[len(parameters) :])
             values, memories = rule.update(parameters, slopes, memories, lr, count)
@@ -184,10 +246,22 @@ class Compiled:
             finite = losses.total(0.0 * slope for slope in slopes)  # nan if one of them is not
             return [loss, finite], [*values, *(number for column in zip(*memories, strict=True) for number in column)]
 
-        state = [*task.weights(), *self._memories()]
-        columns = [task.X, task.y.astype(np.float64)]
+        def step(state: Any, X: Any, y: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+            return advance(state, (X, y), lr, count)
+
+        def weighted(state: Any, X: Any, y: Any, weights: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+            return advance(state, (X, y, weights), lr, count)
+
+        taken = step if task.weights is None else weighted
         return Steps(
-            step, state, columns, 2, bound=parameters, backend=self._backend, threads=self._threads, batch=task.batch
+            taken,
+            self._state().tolist(),
+            task.columns,
+            2,
+            bound=parameters,
+            backend=self._backend,
+            threads=self._threads,
+            batch=task.batch,
         )
 
     def take_samples(self, X: Array, y: Array) -> None:
@@ -206,6 +280,57 @@ class Compiled:
         run = jit(vmap(of_sample), backend=self._backend)
         return lambda X, y: run(X, y.astype(np.float64))
 
+
+_LATEST: dict[Any, Any] = {}  # compiled steps by the key of their task, the latest last
+_LOCK = Lock()
+KEPT = 16  # steps
+
+
+def key_of(task: Task) -> Any:
+    """Return what the code for a task depends on, if this is known: a network as it was made, and rules by name."""
+    layers = _layers_of(task.model)
+    rule = type(task.rule)
+    known = layers and rule in OPTIMIZERS.values() and any(task.sample_loss is loss for loss in _LOSSES)
+    chosen = {name: value for name, value in vars(task.rule).items() if name not in _COURSE}
+    if not known or any(map(callable, chosen.values())) or any(parameter.frozen for parameter in task.parameters):
+        return None
+    # a parameter may be shared, or moved to another place
+    places = {id(parameter): place for place, parameter in enumerate(task.parameters)}
+    count = sum((n_in + 1) * n_out for n_in, n_out, _ in layers)
+    if len(places) != count or [*map(id, task.rule.parameters)] != [*places]:
+        return None
+    penalized = None if task.penalized is None else tuple(places.get(id(value), -1) for value in task.penalized)
+    if penalized is not None and -1 in penalized:
+        return None
+    penalties = (task.l1, task.l2, penalized if task.l1 or task.l2 else None)
+    width = np.shape(task.X)[1]
+    return layers, task.sample_loss, rule, repr(chosen), penalties, width, task.batch, task.weights is None
+
+
+_LOSSES = [*losses.LOSSES.values(), *losses.REGRESSION.values()]
+_COURSE = ("lr", "schedule", "steps", "memories", "parameters")  # of a rule; its code is the same for all
+
+
+def _layers_of(model: Any) -> tuple[tuple[int, int, str], ...]:
+    """Return (inputs, outputs, activation) of each layer of an MLP that is nothing but that; else nothing."""
+    if type(model) is not MLP or set(vars(model)) != {"layers"}:
+        return ()
+    layers = []
+    for layer in model.layers:
+        if type(layer) is not Layer or set(vars(layer)) != {"neurons"}:
+            return ()
+        shapes = {
+            (len(neuron.w), neuron.activation) if type(neuron) is Neuron and set(vars(neuron)) == _NEURON else None
+            for neuron in layer.neurons
+        }
+        shape = shapes.pop() if len(shapes) == 1 else None
+        if shape is None:
+            return ()
+        layers.append((shape[0], len(layer.neurons), shape[1]))
+    return tuple(layers)
+
+
+_NEURON = {"nonlin", "activation", "w", "b"}
 
 ENGINES: dict[str, Callable[[Task, int], Interpreted | Compiled]] = {
     "python": lambda task, threads: Interpreted(task),

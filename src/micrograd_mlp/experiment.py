@@ -24,7 +24,7 @@ from .files import refuse_same, write_atomically
 from .losses import LOSSES
 from .names import chosen, refuse_unknown
 from .nn import MLP
-from .options import PROBLEMS, Options
+from .options import PROBLEMS, TABLES, Options
 from .recording import Recording
 from .tables import Table, load_csv
 from .training import Callback, History, evaluate, fit
@@ -109,11 +109,13 @@ def prepare(options: Options) -> Run:
 
 
 def load(options: Options) -> Table:
-    """Return the labelled points that `options` ask for: of a problem, or from a CSV file."""
+    """Return the labelled points that `options` ask for: of a problem or a table that is known, or from a CSV file."""
     if options.is_file:
         if not (Path(options.problem).suffix or Path(options.problem).exists()):
-            refuse_unknown(options.problem, PROBLEMS, "problem or file")
+            refuse_unknown(options.problem, PROBLEMS | TABLES, "problem or file")
         return load_csv(options.problem, options.label)
+    if options.problem in TABLES:
+        return datasets.TABLES[options.problem]()
     chosen = {"n": options.samples, "noise": options.noise, "seed": options.seed}
     X, y = datasets.PROBLEMS[options.problem](**{name: value for name, value in chosen.items() if value is not None})
     return Table(X, y, ("x1", "x2"), tuple(map(str, range(int(y.max()) + 1))))

@@ -1,6 +1,7 @@
 """Losses of one sample, and what closes a batch. Made of operations, they run on numbers and on Values alike.
 
-A score (or logit) is the raw output of a network. `LOSSES` holds what `fit` knows by name.
+A score (or logit) is the raw output of a network. `LOSSES` holds what `fit` knows by name; `REGRESSION`
+losses of a prediction and a number, for a network with one output.
 """
 
 from __future__ import annotations
@@ -113,4 +114,9 @@ LOSSES: dict[str, Callable[[Any, Number], Number]] = {
     "bce": _one_against_rest(binary_cross_entropy, no=0.0),
     "mse": _one_against_rest(squared_error, no=-1.0),
     "cross_entropy": _softmax_loss,
+}
+
+REGRESSION: dict[str, Callable[[Number, Number], Number]] = {
+    "squared_error": lambda prediction, target: 0.5 * squared_error(prediction, target),
+    "absolute_error": absolute_error,
 }

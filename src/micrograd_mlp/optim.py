@@ -61,7 +61,7 @@ class Optimizer:
         self.lr = _positive("lr", lr)
         self.schedule = schedule or constant()
         self.steps = 0
-        self.memories: list[Memory] = [self.memory] * len(self.parameters)
+        self.memories: Any = [self.memory] * len(self.parameters)
 
     def rule(self, value: Number, slope: Number, memory: Memory, lr: Number, step: Number) -> tuple[Number, Memory]:
         """Return the next value and memory of one parameter with gradient `slope`; `step` counts from 1."""

@@ -30,6 +30,13 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "yinyang": {"samples": 600, "epochs": 60, "activation": "sin"},
     "sine": {"samples": 400, "epochs": 40, "activation": "sin"},
 }
+# The same for the tables of real measurements.
+TABLES: dict[str, dict[str, Any]] = {
+    "iris": {"epochs": 40},
+    "wine": {"epochs": 30},
+    "breast-cancer": {"epochs": 20},
+    "digits": {"epochs": 30},
+}
 ENGINES = ("python", "numpy", "native")  # those of training, which is not loaded for a list of options
 LEARNING_RATES = {"sgd": 0.5, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}
 
@@ -97,8 +104,8 @@ class Options:
         if self.out is None:
             object.__setattr__(self, "out", str(Path("runs", Path(self.problem).stem or "run")))
         if not self.is_file and self.label is not None:
-            raise ValueError(f"label is for CSV files; {self.problem} is a problem that makes its own")
-        if self.is_file and (self.samples is not None or self.noise is not None):
+            raise ValueError(f"label is for CSV files; {self.problem} is a problem that has its own")
+        if self.problem not in PROBLEMS and (self.samples is not None or self.noise is not None):
             raise ValueError(f"samples and noise are for problems; the points come from {self.problem}")
         if len(self.activation) not in (1, len(self.hidden)):
             raise ValueError(
@@ -112,12 +119,12 @@ class Options:
         for name in given:
             refuse_unknown(name, [each.name for each in fields(cls)], "option")
         problem = checked("problem", text, given.get("problem", "moons"))
-        return cls(**(PROBLEMS.get(problem, {}) | dict(given)))
+        return cls(**((PROBLEMS | TABLES).get(problem, {}) | dict(given)))
 
     @property
     def is_file(self) -> bool:
         """Whether the points come from a file; otherwise `problem` is the name of a problem."""
-        return self.problem not in PROBLEMS
+        return self.problem not in PROBLEMS | TABLES
 
     def of_training(self) -> dict[str, Any]:
         """Return the options that were chosen, by name, without `out`: for the notes in a model file."""

@@ -72,18 +72,22 @@ def fit(
     *,
     X_test: Any = None,
     y_test: Any = None,
+    weights: Any = None,
+    weights_test: Any = None,
     loss: str | SampleLoss = "cross_entropy",
     optimizer: str | Optimizer = "adam",
     lr: float = 0.05,
     schedule: str = "constant",
     l1: float = 0.0,
     l2: float = 0.0,
+    penalized: Iterable[Value] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
     stop_accuracy: float | None = None,
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
+    measured: bool = True,
     record: Recording | None = None,
     engine: str | None = None,
     threads: int = 1,
@@ -91,51 +95,63 @@ def fit(
     """Train `model` in place on X (n samples by n_in) with classes y (integers from 0), and return the history.
 
     The model gives one score for two classes, or one score for each class. `loss` is a name in `LOSSES` or a function
-    of the scores and the target of one sample; `l1` and `l2` weigh the penalties on all parameters. Batches of
-    `batch_size` (all samples, if None) come in an order that `seed` sets. `optimizer` may be an Optimizer, then `lr`
-    and `schedule` are its own. The run ends after `epochs`; when the accuracy reaches `stop_accuracy`; when the loss
-    has not fallen for `patience` epochs, after which the best weights return (both on the test points, where given);
-    when a callback returns True; at Ctrl-C, which leaves the weights of the last whole step; or when a loss or gradient
-    is inf or nan: then the last good weights stay, and `History.message` says which Value it was. `record` notes the
-    parameters after each epoch, for `explore`. `engine` is "native", which compiles the step to machine code and takes
-    an epoch of steps in one call, on up to so many `threads` if the batches are large; "numpy", which compiles it to
-    arrays; or "python", which builds the graph of every batch. By default it is "native" where llvmlite is installed
-    and the code can be compiled, else "python". All go the same way,
-    but for rounding. Raises ValueError for what does not fit.
+    of the scores and the target of one sample; `l1` and `l2` weigh the penalties on all parameters, or on those that
+    are `penalized`. A sample may have a weight: the mean of the losses is then one weighted by it, over the mean weight
+    of all samples, and so are the losses and accuracies told. So a sample of weight 2 counts as two, and one of weight
+    0 is left out. Batches of `batch_size` (all samples, if None) come in an order set by `seed`, a number or a
+    generator of NumPy. `optimizer` may be an Optimizer, then `lr` and `schedule` are its own. The run ends after
+    `epochs`; when the accuracy reaches `stop_accuracy`; when the loss has not fallen for `patience` epochs, after which
+    the best weights return (both on the test points, where given); when a callback returns True; at Ctrl-C, which
+    leaves the weights of the last whole step; or when a loss or gradient is inf or nan: then the last good weights
+    stay, and `History.message` says which Value it was. Unless `measured`, no pass over all samples ends an epoch: its
+    loss is the mean over its batches of what was minimised, and there are no accuracies. `record` notes
+    the parameters after each epoch, for `explore`. `engine` is "native", which compiles the step to machine code and
+    takes an epoch of steps in one call, on up to so many `threads` if the batches are large; "numpy", which compiles it
+    to arrays; or "python", which builds the graph of every batch. By default it is "native" where llvmlite is installed
+    and the code can be compiled, else "python". All go the same way, but for rounding. Raises ValueError for what does
+    not fit.
     """
-    X, y = _checked(model, X, y, loss)
+    train = _checked(model, X, y, weights, loss)
     tested = X_test is not None
-    X_test, y_test = _checked(model, X_test, y_test, loss) if tested else (X[:0], y[:0])
+    test = _checked(model, X_test, y_test, weights_test, loss) if tested else Samples(train.X[:0], train.y[:0])
     sample_loss = chosen(loss, LOSSES, "loss") if isinstance(loss, str) else loss
     for name, number in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
         if number is not None and number < 1:
             raise ValueError(f"{name} is at least 1, got {number}")
-    batch_size = min(batch_size or len(X), len(X))
+    if tested and not measured:
+        raise ValueError("test points are measured after each epoch: give none, or leave out measured=False")
+    count = len(train.X)
+    batch_size = min(batch_size or count, count)
     parameters: list[Value] = model.parameters()
     if isinstance(optimizer, str):
-        course = chosen(schedule, SCHEDULES, "schedule")(epochs * math.ceil(len(X) / batch_size))
+        course = chosen(schedule, SCHEDULES, "schedule")(epochs * math.ceil(count / batch_size))
         rule: Optimizer = chosen(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=course)
     else:
         rule = optimizer
 
     if engine is not None:
         chosen(engine, ENGINES, "engine")
-    steps = engine_of(engine, Task(model, parameters, X, y, sample_loss, rule, l1, l2, batch_size), threads)
+    held = None if penalized is None else list(penalized)
+    task = Task(model, parameters, train.X, train.y, sample_loss, rule, l1, l2, batch_size, train.weights, held)
+    steps = engine_of(engine, task, threads)
     if record is not None:
         record.begin(model)
         callbacks = [record, *callbacks]
-    measure = steps.measure() if isinstance(steps, Compiled) else None
-    rng = random.Random(seed)
+    measure = steps.measure() if measured and isinstance(steps, Compiled) else None
+    rng = random.Random(seed) if isinstance(seed, int) else seed
     history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss
     try:
         for epoch in range(1, epochs + 1):
-            if problem := steps.take(list(batches(len(X), batch_size, rng))):
+            if problem := steps.take(list(batches(count, batch_size, rng))):
                 _restore(parameters, steps.good)
                 return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
-            train, test = (evaluate(model, *points, sample_loss, measure) for points in ((X, y), (X_test, y_test)))
+            if measured:
+                scores = [evaluate(model, s.X, s.y, sample_loss, measure, s.weights) for s in (train, test)]
+            else:
+                scores = [(float(np.mean(steps.watched)), math.nan), (math.nan, math.nan)]
             rate = rule.lr * rule.schedule(rule.steps - 1)
-            history.epochs.append(Epoch(epoch, *train, *test, rate))
-            watched_loss, watched_accuracy = test if tested else train
+            history.epochs.append(Epoch(epoch, *scores[0], *scores[1], rate))
+            watched_loss, watched_accuracy = scores[tested]
             if watched_loss < best_loss:
                 best_loss, best_epoch, best = watched_loss, epoch, steps.reached
             ended = [callback(history.epochs[-1], model) for callback in callbacks]  # each is called
@@ -154,10 +170,22 @@ def fit(
     return history
 
 
-def evaluate(model: Any, X: Array, y: Array, sample_loss: SampleLoss, measure: Any = None) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Samples:
+    """Samples X (n by n_in) with their targets y and, unless all count the same, their weights, of mean 1."""
+
+    X: Array
+    y: Array
+    weights: Array | None = None
+
+
+def evaluate(
+    model: Any, X: Array, y: Array, sample_loss: SampleLoss, measure: Any = None, weights: Array | None = None
+) -> tuple[float, float]:
     """Return the mean loss and the accuracy (share of 1) on X and y; two nans if there are no samples.
 
-    `measure(X, y)` may give the scores and the losses of the samples, faster than the model does.
+    Both are weighted means, if there are `weights`. `measure(X, y)` may give the scores and the losses of the samples,
+    faster than the model does.
     """
     if len(X) == 0:
         return math.nan, math.nan
@@ -166,8 +194,8 @@ def evaluate(model: Any, X: Array, y: Array, sample_loss: SampleLoss, measure: A
     else:
         scores = scores_of(model, X)
         each = losses_of(sample_loss, scores, y)
-    right = _classes(scores) == y if np.issubdtype(y.dtype, np.integer) else math.nan
-    return float(np.mean(each)), float(np.mean(right))
+    right = _classes(scores) == y if np.issubdtype(y.dtype, np.integer) else np.full(len(y), math.nan)
+    return float(np.average(each, weights=weights)), float(np.average(right, weights=weights))
 
 
 def predict(model: Any, X: Any) -> Array:
@@ -181,12 +209,16 @@ def predict_proba(model: Any, X: Any) -> Array:
     It is the sigmoid of one score or the softmax of several: what a model trained on cross-entropy means by them. A
     model trained on another loss ranks the classes by the same numbers, but they are not calibrated.
     """
-    scores = scores_of(model, X)
+    return probabilities(scores_of(model, X))
+
+
+def probabilities(scores: Array) -> Array:
+    """Return the probability of each class by the scores of each sample, (n, 1) for two classes or (n, classes)."""
     if scores.shape[1] == 1:
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def accuracy(y: Any, predicted: Any) -> float:
@@ -208,8 +240,8 @@ def confusion_matrix(y: Any, predicted: Any, classes: int | None = None) -> Arra
     return matrix
 
 
-def _checked(model: Any, X: Any, y: Any, loss: str | SampleLoss) -> tuple[Array, Array]:
-    """Return X and y as arrays that fit each other and the model, or raise ValueError."""
+def _checked(model: Any, X: Any, y: Any, weights: Any, loss: str | SampleLoss) -> Samples:
+    """Return the samples as arrays that fit each other and the model, or raise ValueError."""
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     if X.ndim != 2 or y.shape != X.shape[:1] or len(X) == 0:
         raise ValueError(
@@ -225,12 +257,19 @@ def _checked(model: Any, X: Any, y: Any, loss: str | SampleLoss) -> tuple[Array,
             found = sorted(set(y.tolist()))
             raise ValueError(f"this model tells {classes} classes apart, y holds 0 to {classes - 1}; got {found[:5]}")
         y = y.astype(np.int64)
-    return X, y
+    if weights is None:
+        return Samples(X, y)
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != y.shape or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(f"weights are {len(y)} finite numbers of at least 0, not all 0; got {weights!r:.60}")
+    kept = weights > 0
+    largest = weights.max()  # so that no sum overflows
+    return Samples(X[kept], y[kept], weights[kept] / largest / np.mean(weights[kept] / largest))
 
 
-def batches(n: int, size: int, rng: random.Random) -> Iterator[Sequence[int]]:
+def batches(n: int, size: int, rng: random.Random | np.random.Generator) -> Iterator[Sequence[int]]:
     """Yield the indices of all samples in batches; shuffled, unless one batch holds them all."""
-    order = list(range(n))
+    order: Any = list(range(n)) if isinstance(rng, random.Random) else np.arange(n)
     if size < n:
         rng.shuffle(order)
     for start in range(0, n, size):

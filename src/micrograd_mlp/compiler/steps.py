@@ -6,6 +6,7 @@ In native code the loop over the steps lies inside, and the samples of each step
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Any
 
@@ -67,6 +68,18 @@ class Steps:
         """Take the samples of these columns from now on; there may be more or fewer of them, of the same width."""
         arrays = [np.ascontiguousarray(column, dtype=self.state.dtype) for column in columns]
         self.columns, self.length = [array.reshape(len(array), -1) for array in arrays], len(arrays[0])
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the step reads nothing but what it is given."""
+        return not self._captured
+
+    def again(self, state: Sequence[float], columns: Sequence[Any]) -> Steps:
+        """Return the same steps from another state and over other samples; the two share their code, not numbers."""
+        other = copy(self)
+        other.state, other._numbers = np.array(state, dtype=self.state.dtype), self._numbers.copy()
+        other.take_columns(columns)
+        return other
 
     def run(self, order: Any, starts: Any, knobs: Any = ()) -> Array:
         """Take steps: step k takes the samples `order[starts[k]:starts[k + 1]]`, and row k of `knobs`.

@@ -33,7 +33,7 @@ class Machine:
         kind = OPTIMIZERS[settings.optimizer]
         more = {"momentum": settings.momentum} if kind in (SGD, RMSprop) else {}
         self.rule = kind(self.parameters, lr=settings.lr, **more)
-        penalty = {settings.regularization: settings.rate} if settings.regularization != "none" else {}
+        penalty: dict[str, Any] = {settings.regularization: settings.rate} if settings.regularization != "none" else {}
         X, y = points.train
         task = Task(
             self.network, self.parameters, X, y, settings.sample_loss, self.rule, batch=settings.batch, **penalty

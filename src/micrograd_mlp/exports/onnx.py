@@ -1,0 +1,86 @@
+"""A model as ONNX, opset 18, in float64: points (n, features) in, scores and probabilities out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..classifier import FORMAT, Classifier
+from .plain import Files, Plain
+
+OPSET, IR = 18, 8  # old enough for most runtimes; the package's own default for IR is not
+
+
+class _Graph:
+    """Nodes one after the other, each output named by its number."""
+
+    def __init__(self, helper: Any, numpy_helper: Any) -> None:
+        self.helper, self.numpy_helper = helper, numpy_helper
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, name: str, numbers: Any) -> str:
+        self.constants.append(self.numpy_helper.from_array(np.asarray(numbers), name))
+        return name
+
+    def node(self, op: str, *inputs: str, out: str = "", **attributes: Any) -> str:
+        out = out or f"{op.lower()}{len(self.nodes)}"
+        self.nodes.append(self.helper.make_node(op, list(inputs), [out], name=out, **attributes))
+        return out
+
+
+ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
+    # Where rather than Relu, which takes nan for 0 in some runtimes, and LeakyRelu, whose slope is a float32
+    "relu": lambda graph, a: graph.node("Where", graph.node("Less", a, "zero"), "zero", a),
+    "leaky_relu": lambda graph, a: graph.node(
+        "Where", graph.node("Greater", a, "zero"), a, graph.node("Mul", "leak", a)
+    ),
+    "tanh": lambda graph, a: graph.node("Tanh", a),
+    "sigmoid": lambda graph, a: graph.node("Sigmoid", a),
+    "sin": lambda graph, a: graph.node("Sin", a),
+    "linear": lambda graph, a: a,
+}
+
+
+def files(classifier: Classifier, name: str) -> Files:
+    """Return the ONNX file of a classifier, checked. Raises ValueError where the package onnx is not installed."""
+    try:
+        from onnx import TensorProto, checker, helper, numpy_helper
+    except ImportError:
+        raise ValueError("ONNX is written by the package onnx; pip install 'micrograd-mlp[onnx]'") from None
+    plain, graph = Plain.of(classifier), _Graph(helper, numpy_helper)
+    graph.constant("zero", 0.0)
+    graph.constant("leak", 0.01)
+    centred = graph.node("Sub", "points", graph.constant("mean", plain.mean))
+    x = graph.node("Div", centred, graph.constant("deviation", plain.deviation))
+    for number, layer in enumerate(plain.layers):
+        weight = graph.constant(f"layers.{number}.weight", layer.weight)
+        x = graph.node("Gemm", x, weight, graph.constant(f"layers.{number}.bias", layer.bias), transB=1)
+        x = ACTIVATIONS[layer.activation](graph, x)
+    scores = graph.node("Identity", x, out="scores")
+    if len(plain.layers[-1].bias) == 1:  # a score for the second of two classes; that of the first is 0
+        scores = graph.node("Pad", scores, graph.constant("before", np.array([0, 1, 0, 0])), "zero")
+    graph.node("Softmax", scores, out="probabilities", axis=1)
+    used = {name for node in graph.nodes for name in node.input}
+    real = TensorProto.DOUBLE
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "classifier",
+            [helper.make_tensor_value_info("points", real, ["n", len(plain.features)])],
+            [
+                helper.make_tensor_value_info("scores", real, ["n", len(plain.layers[-1].bias)]),
+                helper.make_tensor_value_info("probabilities", real, ["n", len(plain.classes)]),
+            ],
+            [constant for constant in graph.constants if constant.name in used],
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR,
+        producer_name=FORMAT,
+    )
+    helper.set_model_props(model, {FORMAT: json.dumps(plain.names, sort_keys=True)})
+    checker.check_model(model, full_check=True)
+    return {"": model.SerializeToString(deterministic=True)}

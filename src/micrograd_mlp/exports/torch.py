@@ -1,0 +1,90 @@
+"""A model as a PyTorch module: a Python file that builds it, and its state_dict in a safetensors file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..classifier import FORMAT, Classifier
+from .plain import Files, Plain, fill, python_names
+
+MODULES = {  # by name of the activation
+    "relu": "torch.nn.ReLU()",
+    "leaky_relu": "torch.nn.LeakyReLU(0.01)",
+    "tanh": "torch.nn.Tanh()",
+    "sigmoid": "torch.nn.Sigmoid()",
+    "sin": "Sin()",
+    "linear": "torch.nn.Identity()",
+}
+CODE = '''"""A classifier made with micrograd-mlp, as a PyTorch module; its numbers are in a safetensors file.
+
+    model = load()
+    model.predict_proba(points)  # points (n, {n_in}) in the units of the data, float64
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+FEATURES = {features}
+CLASSES = {classes}
+STATE = {state}
+
+
+class Sin(torch.nn.Module):
+    def forward(self, a):
+        return torch.sin(a)
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros({n_in}))
+        self.register_buffer("deviation", torch.ones({n_in}))
+        self.network = torch.nn.Sequential(
+{layers}        )
+
+    def forward(self, points):
+        """Return the scores of each point: one for each class, or a single one for the second of two."""
+        return self.network((points - self.mean) / self.deviation)
+
+    def predict_proba(self, points):
+        """Return the probability of each class, of shape (n, classes)."""
+        scores = self(points)
+        if scores.shape[1] == 1:
+            scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
+        return torch.softmax(scores, dim=1)
+
+
+def load(path=Path(__file__).with_name(STATE)):
+    model = Classifier().double()
+    model.load_state_dict(load_file(path))
+    return model.eval()
+'''
+
+
+def files(classifier: Classifier, name: str) -> Files:
+    """Return the safetensors file of the state_dict, and the Python code that builds the module of it."""
+    from safetensors.numpy import save
+
+    plain = Plain.of(classifier)
+    tensors = {"mean": np.array(plain.mean), "deviation": np.array(plain.deviation)}
+    modules: list[str] = []
+    for layer in plain.layers:
+        tensors[f"network.{len(modules)}.weight"] = layer.weight
+        tensors[f"network.{len(modules)}.bias"] = layer.bias
+        n_out, n_in = layer.weight.shape
+        modules += [f"torch.nn.Linear({n_in}, {n_out})", MODULES[layer.activation]]
+    about = {"activations": [layer.activation for layer in plain.layers], **plain.names}
+    state = Path(name).with_suffix(".safetensors").name
+    code = fill(CODE, {
+        "n_in": str(len(plain.features)),
+        "features": python_names(plain.features),
+        "classes": python_names(plain.classes),
+        "state": ascii(state),
+        "layers": "".join(f"            {module},\n" for module in modules),
+    })  # fmt: skip
+    return {".safetensors": save(tensors, metadata={f"{FORMAT} torch": json.dumps(about, sort_keys=True)}), "": code}
