@@ -51,6 +51,13 @@ def test_messages_do_what_they_are_called():
     assert run.settings.seed != first.seed
 
 
+def test_a_step_goes_to_the_end_of_the_epoch_however_slow_it_seems():
+    run = Run(Settings.of({"samples": 20, "hidden": "2", "batch": 1}))
+    run._seconds = 10.0
+    message_of("step", {})(run)
+    assert (run.epoch, run.playing) == (1, False)
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "message"),
     [

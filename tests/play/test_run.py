@@ -173,6 +173,15 @@ def test_stop_rules(given, reason, message):
         assert it.ended == ""
 
 
+def test_a_stop_rule_that_comes_too_late_stops_at_once():
+    it = run()
+    train(it, 5)
+    it.change({"stop_epochs": 3})
+    it.play()
+    assert it.advance(0.01) == 0
+    assert (it.playing, it.ended, it.epoch) == (False, "epochs", 5)
+
+
 def test_divergence_says_which_number_and_leaves_good_weights():
     it = run(kind="regression", problem="slope", loss="mse", activation="linear", lr=900.0, batch=0)
     it.play()

@@ -48,7 +48,7 @@ def session_of(run: Run) -> str:
             "epoch": run.epoch,
             "start": run.start,
             "weights": machine.weights() if machine else [],
-            "memories": machine.rule.memories if machine else [],
+            "memories": [list(memory) for memory in machine.rule.memories] if machine else [],
             "steps": machine.rule.steps if machine else 0,
             "order": list(run.rng.getstate()[1]),
             "history": [[_plain(n) for n in asdict(row).values()] for row in run.history.epochs],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
-from ..checks import checked, flag, number, whole
+from ..checks import checked, flag, whole
 from ..names import chosen, refuse_unknown
 from .run import Run
 from .settings import MOST_POINTS
@@ -44,9 +45,11 @@ def _pause(run: Run, fields: Fields) -> None:
 
 
 def _step(run: Run, fields: Fields) -> None:
-    """Train for one epoch, or as much of it as a tenth of a second allows, and stop."""
+    """Train to the end of an epoch, or as far as a second allows, and stop."""
     run.pause()
-    run.advance(0.1, 1)
+    until = monotonic() + 1.0
+    while not run.advance(0.05, 1) and not run.ended and monotonic() < until:
+        pass
 
 
 def _rewind(run: Run, fields: Fields) -> None:
@@ -111,6 +114,3 @@ def view_of(fields: Fields) -> tuple[bool | None, int | None, bool]:
     visible = checked("visible", flag, fields["visible"]) if "visible" in fields else None
     unit = fields.get("unit")
     return visible, None if unit is None else checked("unit", whole(0, 100_000), unit), "unit" in fields
-
-
-FINITE = number(-1e6, 1e6)

@@ -144,6 +144,9 @@ class Run:
         machine = self._needed()
         if self.settings.stop_epochs:
             epochs = min(epochs, self.settings.stop_epochs - self.epoch)
+            if epochs <= 0:
+                self._stop("epochs", f"Stopped after {self.epoch} epochs.")
+                return 0
         begin, room = perf_counter(), max(1, int(seconds / self._seconds))
         plan: list[Sequence[int]] = []
         ends: list[int] = []  # after how many steps of the plan an epoch ends
