@@ -106,7 +106,7 @@ def test_train_tells_how_it_went_and_what_it_wrote(tmp_path, no_pictures):
     for part in ("18 to learn from, 6 held out", "3 of 3: all epochs done", "seed ", "seconds"):
         assert part in result.stdout
     assert [line for line in result.stdout.splitlines() if line.startswith(str(out))] == [
-        f"{out}/{name}" for name in ("model.safetensors", "history.csv", "report.html")
+        f"{out}/{name}" for name in ("model.safetensors", "history.csv", "explorer.html", "report.html")
     ]
 
 

@@ -105,3 +105,10 @@ def test_every_named_loss_is_smallest_for_scores_that_are_right(name):
 
 def test_one_score_and_two_scores_mean_the_same_in_cross_entropy():
     assert LOSSES["cross_entropy"](0.7, 1) == pytest.approx(losses.cross_entropy([0.0, 0.7], 1), rel=1e-15)
+
+
+def test_the_absolute_error():
+    prediction = Value(-1.5)
+    loss = losses.absolute_error(prediction, 0.5)
+    loss.backward()
+    assert (loss.data, prediction.grad) == (2.0, -1.0)

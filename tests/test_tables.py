@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from micrograd_mlp.tables import Table, load_csv, load_features
+from micrograd_mlp.tables import Table, load_csv, load_features, parse_csv, parse_numbers
 
 
 @pytest.fixture
@@ -189,3 +189,18 @@ def test_numbers_are_read_to_the_last_bit(write):
     numbers = [math.pi, 1 / 3, 5e-324, -1.7976931348623157e308]
     content = "".join(f"{number!r},{index % 2}\n" for index, number in enumerate(numbers))
     assert load_csv(write(content)).X[:, 0].tolist() == numbers
+
+
+def test_content_that_is_no_file_is_read_alike(write):
+    table, parsed = load_csv(write(PLAIN)), parse_csv(PLAIN.encode(), "upload")
+    np.testing.assert_array_equal(parsed.X, table.X)
+    assert (parsed.y.tolist(), parsed.features, parsed.classes) == (table.y.tolist(), table.features, table.classes)
+    with pytest.raises(ValueError, match=r"^upload, line 2, column 1 \(a\): a number is needed, got 'x'$"):
+        parse_csv(b"a,b,kind\nx,2,no\n1,2,yes\n", "upload")
+
+
+def test_a_table_of_nothing_but_numbers():
+    numbers, names = parse_numbers(b"a;b\n1;2\n3;4.5\n", "upload")
+    assert (numbers.tolist(), names) == ([[1.0, 2.0], [3.0, 4.5]], ("a", "b"))
+    with pytest.raises(ValueError, match=r"^upload, line 1, column 2 \(x2\): a number is needed, got 'inf'$"):
+        parse_numbers(b"1,inf\n", "upload")

@@ -261,3 +261,20 @@ def test_a_step_is_that_of_a_compiled_function():
     watched = steps.run([], [0, 40], [(0.1, 0.2)])
     np.testing.assert_allclose(watched[0], one[0], rtol=1e-12)
     np.testing.assert_allclose(steps.state, one[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("count", [7, 40, 90])
+def test_other_samples_more_or_fewer(backend, count):
+    rng = np.random.default_rng(count)
+    other = rng.normal(size=(count, 2)), rng.normal(size=count)
+    order, starts, knobs = rng.permutation(count), np.array([0, count // 2, count]), [(0.1, 0.0), (0.1, 0.2)]
+    steps = Steps(line_step, START, [X, Y], 2, backend=backend)
+    steps.run(np.arange(40), np.array([0, 40]), knobs[:1])
+    steps.state = np.array(START)
+    steps.take_columns(other)
+    expected, states = line_by_numpy(START, order, starts, knobs, *other)
+    np.testing.assert_allclose(steps.run(order, starts, knobs), expected, rtol=1e-11)
+    np.testing.assert_allclose(steps.state, states[-1], rtol=1e-11)
+    with pytest.raises(ValueError, match=f"samples are numbered from 0 to {count - 1}"):
+        steps.run([count], np.array([0, 1]), knobs[:1])

@@ -264,6 +264,12 @@ def test_points_are_painted_moved_and_erased(page):
     page.mouse.move(*middle(page, -100, -100), steps=4)
     page.mouse.up()
     until(page, f"state.points.x !== '{x}'")
+    page.wait_for_function(  # the last of the moves has come back
+        """() => { const { points, reach } = told.state, width = document.querySelector('.dots').clientWidth;
+                   const x = new Float32Array(Uint8Array.from(atob(points.x), (c) => c.charCodeAt(0)).buffer);
+                   const at = (200 / width) * reach;
+                   return x.some((x1, k) => k % 2 === 0 && Math.hypot(x1 + at, x[k + 1] - at) < reach / 50); }"""
+    )
     page.click("[data-tool='erase']")
     page.mouse.click(*middle(page, -100, -100))
     until(page, f"atob(state.points.y).length === 4 * {count - 1}")
