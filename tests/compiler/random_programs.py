@@ -45,10 +45,16 @@ SPECIAL = (
     math.nan,
 )
 OPERATORS = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
-    "pow": lambda a, b: a**b, "neg": lambda a: -a, "abs": abs,
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+    "div": lambda a, b: ops.div(a, b) if _are_plain(a, b) else a / b,
+    "pow": lambda a, b: ops.pow(a, b) if _are_plain(a, b) else a**b, "neg": lambda a: -a, "abs": abs,
 }  # fmt: skip
 LARGEST = 120  # numbers made in one step
+
+
+def _are_plain(a, b):
+    """Say whether both are numbers of Python, which raises, or goes to complex numbers, where IEEE 754 does not."""
+    return isinstance(a, float | int) and isinstance(b, float | int)
 
 
 @dataclass(frozen=True)
