@@ -11,6 +11,7 @@ function Thumbnail({ problem, chosen, onPick }) {
   const canvas = useRef();
   useEffect(() => {
     const draw = () => {
+      if (!canvas.current) return;
       const context = canvas.current.getContext("2d");
       context.clearRect(0, 0, 80, 80);
       for (const [x, y, target] of problem.points) {

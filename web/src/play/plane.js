@@ -7,6 +7,7 @@ off.width = off.height = SIDE;
 
 /** Draw shades of a map into a canvas of its own size in cells. */
 export function paintShades(canvas, shades, { winner = null, discretize = false, at = 0, cells = SIDE } = {}) {
+  if (!canvas) return; // what it belonged to is no longer shown
   const context = canvas.getContext("2d");
   const image = context.createImageData(cells, cells);
   const words = new Uint32Array(image.data.buffer);
@@ -22,12 +23,14 @@ export function paintShades(canvas, shades, { winner = null, discretize = false,
 
 /** Show the map of a frame in a canvas of 100 by 100; the style makes it larger. */
 export function showMap(canvas, frame, discretize) {
+  if (!canvas) return; // what it belonged to is no longer shown
   if (frame?.map) paintShades(canvas, frame.map, { winner: frame.winner, discretize });
   else canvas.getContext("2d").clearRect(0, 0, SIDE, SIDE);
 }
 
 /** Draw the map of a frame as large as the canvas is. */
 export function drawMap(canvas, frame, discretize) {
+  if (!canvas) return; // what it belonged to is no longer shown
   const context = canvas.getContext("2d");
   if (!frame?.map) {
     context.clearRect(0, 0, canvas.width, canvas.height);
@@ -69,6 +72,7 @@ export function mark(context, k, x, y, r, colour, hollow = false) {
 
 /** Draw all points, the chosen one in a ring, and the cross that the keys move. */
 export function drawPoints(canvas, state, { chosen = -1, cross = null, scale = 1 } = {}) {
+  if (!canvas) return; // what it belonged to is no longer shown
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, canvas.width, canvas.height);
   const { x, y, held } = state.points;
