@@ -223,6 +223,7 @@ def test_a_point_and_a_weight_open_the_explorer_with_the_numbers_of_now(page):
     with page.expect_popup() as popup:
         page.click("#why")
     explorer = popup.value
+    explorer.wait_for_load_state()
     wrong = []
     explorer.on("console", lambda message: message.type == "error" and wrong.append(message.text))
     explorer.on("pageerror", lambda error: wrong.append(str(error)))
