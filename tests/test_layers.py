@@ -17,7 +17,7 @@ PACKAGE = ROOT.name
 FLOORS = (
     ("checks", "ieee", "names", "play.turns"),
     ("ops",),
-    ("engine",),
+    ("engine", "operators"),
     ("anomaly", "nn", "pickling"),
     ("__init__", "files", "web"),
     ("cache", "columns", "expressions", "losses", "optim", "recording", "tables"),

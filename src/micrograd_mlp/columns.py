@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from . import ops
 from .engine import Constant, Value
 from .ieee import as_float
+from .operators import Operators
 from .ops import Op
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class Column:
+class Column(Operators):
     """One number for each sample, `data` of shape (n,), and the operations of the table on it."""
 
     __slots__ = ("data",)
@@ -36,12 +36,6 @@ class Column:
         with np.errstate(all="ignore"):
             return Column(_on_arrays(op)(*arrays))
 
-    def __neg__(self) -> Column:
-        return self.apply_op(ops.neg, self)
-
-    def __abs__(self) -> Column:
-        return self.apply_op(ops.abs, self)
-
     def __repr__(self) -> str:
         return f"Column({self.data!r})"
 
@@ -51,17 +45,6 @@ def _on_arrays(op: Op) -> Callable[..., Any]:
     if op.forward in (operator.add, operator.sub, operator.mul, operator.neg):
         return op.forward  # Python's operators work on arrays as they are
     return np.vectorize(op.forward, otypes=[np.float64])
-
-
-def _operator(op: Op, swapped: bool) -> Callable[[Column, Any], Column]:
-    if swapped:
-        return lambda self, other: Column.apply_op(op, other, self)
-    return lambda self, other: Column.apply_op(op, self, other)
-
-
-for _name, _op in (("add", ops.add), ("sub", ops.sub), ("mul", ops.mul), ("truediv", ops.div), ("pow", ops.pow)):
-    setattr(Column, f"__{_name}__", _operator(_op, swapped=False))
-    setattr(Column, f"__r{_name}__", _operator(_op, swapped=True))
 
 
 def scores_of(model: Callable[[Any], Any], X: Any) -> Array:

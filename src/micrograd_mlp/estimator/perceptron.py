@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -31,7 +32,7 @@ MOST_SEEDS = 2**31 - 1
 USUAL_BATCH = 200
 
 
-class Perceptron(BaseEstimator):  # type: ignore[misc]
+class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
     """What the two have in common: they check what they are given, train, and keep the weights as arrays."""
 
     losses: dict[str, Any]  # by name
@@ -75,11 +76,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         told = self._of_scores(self._weights.scores(X))[0]
         return f"{told:.6g}" if isinstance(told, float) else str(told)
 
+    @abstractmethod
     def _of_scores(self, scores: Array) -> Array:
-        raise NotImplementedError
+        """Return what is predicted where the network gives these scores."""
 
+    @abstractmethod
     def _score(self, predicted: Array, y: Array, weights: Array | None) -> float:
-        raise NotImplementedError
+        """Return how good predictions are, the more the better."""
 
     def _scores(self, X: Any) -> Array:
         check_is_fitted(self)

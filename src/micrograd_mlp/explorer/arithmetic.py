@@ -6,12 +6,12 @@ one thing that is said here, in FORWARD.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from .. import ops
 from ..ieee import as_float
+from ..operators import Operators
 from ..ops import TABLE, Op
 
 Tree = Any  # a number, the name of a variable, or a list: the name of an operation and the trees of its arguments
@@ -46,7 +46,7 @@ FORWARD = {  # operation: an expression of a, b and c in JavaScript, right at th
 }
 
 
-class Formula:
+class Formula(Operators):
     """A symbol that takes part in operations and remembers how: `tree` is what was done."""
 
     __slots__ = ("tree",)
@@ -59,23 +59,6 @@ class Formula:
     def apply_op(op: Op, *args: Any) -> Formula:
         """Return op(*args) as a Formula."""
         return Formula([op.name, *map(tree_of, args)])
-
-    def __neg__(self) -> Formula:
-        return self.apply_op(ops.neg, self)
-
-    def __abs__(self) -> Formula:
-        return self.apply_op(ops.abs, self)
-
-
-def _operator(op: Op, swapped: bool) -> Callable[[Formula, Any], Formula]:
-    if swapped:
-        return lambda self, other: Formula.apply_op(op, other, self)
-    return lambda self, other: Formula.apply_op(op, self, other)
-
-
-for _name, _op in (("add", ops.add), ("sub", ops.sub), ("mul", ops.mul), ("truediv", ops.div), ("pow", ops.pow)):
-    setattr(Formula, f"__{_name}__", _operator(_op, swapped=False))
-    setattr(Formula, f"__r{_name}__", _operator(_op, swapped=True))
 
 
 def tree_of(thing: Any) -> Tree:
