@@ -103,11 +103,11 @@ def test_a_newer_format_is_named(tmp_path):
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused_with_a_right_checksum_too(tmp_path, change):
-    from micrograd_mlp.classifier import _checksum
+    from micrograd_mlp.archive import checksum
 
     def signed(about, tensors):
         change(about, tensors)
-        about["checksum"] = _checksum({key: about[key] for key in about if key != "checksum"}, tensors)
+        about["checksum"] = checksum({key: about[key] for key in about if key != "checksum"}, tensors)
 
     with pytest.raises(ValueError, match="cannot be used: (?!.*checksum)"):
         Classifier.load(rewritten(tmp_path, signed))

@@ -249,7 +249,8 @@ def test_ctrl_c_leaves_a_model_that_loads(tmp_path, interruptible):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert re.fullmatch(r"interrupted in epoch \d+; what was learned until then is in .*/run\n", err)
+    on = r"(micrograd-mlp train --resume --out \S+/run goes on with it|it left nothing to go on from)"
+    assert re.fullmatch(rf"interrupted in epoch \d+; what was learned until then is in .*/run; {on}\n", err)
     assert "of 100000: interrupted in epoch" in out
     assert Classifier.load(tmp_path / "run" / "model.safetensors").about["epochs"] >= 1
     assert {"history.csv", "boundary.png", "curves.png", "learning.gif", "report.html"} <= set(
@@ -264,7 +265,8 @@ def test_ctrl_c_while_pictures_are_made_leaves_the_model(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "PICTURES", {"curves.png": (interrupt, "", False)})
     result = call("train", "moons", *SMALL, "--out", tmp_path)
     assert result.exit_code == 130
-    assert result.stderr == f"interrupted; what was learned until then is in {tmp_path}\n"
+    on = f"micrograd-mlp train --resume --out {tmp_path} goes on with it"
+    assert result.stderr == f"interrupted; what was learned until then is in {tmp_path}; {on}\n"
     assert sorted(os.listdir(tmp_path)) == ["history.csv", "model.safetensors"]
 
 

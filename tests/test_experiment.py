@@ -10,7 +10,7 @@ import pytest
 from micrograd_mlp import experiment
 from micrograd_mlp.classifier import Classifier
 from micrograd_mlp.drawing import Drawing, RenderError
-from micrograd_mlp.experiment import learn, load, prepare, run, scores, split, summary
+from micrograd_mlp.experiment import claimed, learn, load, prepare, run, scores, split, summary
 from micrograd_mlp.options import Options
 from micrograd_mlp.tables import Table
 
@@ -196,14 +196,19 @@ def test_an_earlier_run_stays_until_training_has_ended(tmp_path, no_pictures):
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
+def claim(options):
+    with claimed(prepare(options).folder, options.problem):
+        pass
+
+
 def test_out_that_cannot_be_written_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match=r"^out takes a folder that can be written; .*/file: it is a file$"):
-        prepare(options(tmp_path, out=tmp_path / "file"))
+        claim(options(tmp_path, out=tmp_path / "file"))
     with pytest.raises(ValueError, match=r"^out takes a folder that can be written; .*/file/run: Not a directory$"):
-        prepare(options(tmp_path, out=tmp_path / "file" / "run"))
+        claim(options(tmp_path, out=tmp_path / "file" / "run"))
     with pytest.raises(ValueError, match=r"^out takes a folder that can be written; /proc/run: "):
-        prepare(options(tmp_path, out="/proc/run"))
+        claim(options(tmp_path, out="/proc/run"))
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -213,7 +218,7 @@ def test_a_folder_without_write_permission_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiment.tempfile, "TemporaryFile", refuse)  # root may write anywhere
     with pytest.raises(ValueError, match=r"^out takes a folder that can be written; .*/run: Permission denied$"):
-        prepare(options(tmp_path))
+        claim(options(tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"my own work", b""])
@@ -223,7 +228,7 @@ def test_files_that_are_not_of_a_run_are_not_replaced(tmp_path, name, content):
     (tmp_path / "run" / name).write_bytes(content)
     message = rf"^out takes a new folder, or one of an earlier run; .*/run/{name} is there without a model of"
     with pytest.raises(ValueError, match=message):
-        prepare(options(tmp_path))
+        claim(options(tmp_path))
 
 
 def test_the_points_themselves_are_not_replaced(tmp_path, no_pictures):
@@ -231,7 +236,7 @@ def test_the_points_themselves_are_not_replaced(tmp_path, no_pictures):
     history = tmp_path / "run" / "history.csv"
     flowers(history)
     with pytest.raises(ValueError, match=r"history.csv would replace .*history.csv, which is read here"):
-        prepare(options(tmp_path, problem=history, samples=None))
+        claim(options(tmp_path, problem=history, samples=None))
 
 
 def test_unknown_problems_and_oversized_networks_are_refused(tmp_path):

@@ -15,12 +15,13 @@ PACKAGE = ROOT.name
 
 # Each module imports from the floors below its own, never from its own floor or from above. A new module goes in here.
 FLOORS = (
-    ("checks", "ieee", "names", "play.turns"),
+    ("checks", "ieee", "names", "play.turns", "signals"),
     ("ops",),
     ("engine", "operators"),
     ("anomaly", "nn", "pickling"),
     ("__init__", "files", "web"),
-    ("cache", "columns", "expressions", "losses", "optim", "recording", "tables"),
+    ("archive", "cache", "columns", "expressions", "losses", "optim", "recording", "tables"),
+    ("checkpoints",),
     # the drawing of graphs knows nothing of training and of compiling
     ("drawing.graph",),
     ("drawing.dot", "drawing.folding"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from . import training
+from .archive import MODEL, pack, unpack
 from .files import write_atomically
 from .nn import ACTIVATIONS, MLP
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-FORMAT = "micrograd-mlp"
-VERSION = 1  # of the file format
 
 
 @dataclass
@@ -72,11 +68,7 @@ class Classifier:
 
     def save(self, path: str | Path) -> Path:
         """Write this model to a safetensors file, all of it or nothing, and return the path. Raises OSError."""
-        from safetensors.numpy import save
-
         about = {
-            "format": FORMAT,
-            "version": VERSION,
             "activations": [layer.neurons[0].activation for layer in self.model.layers],
             "scaling": {"mean": self.scaling.mean, "deviation": self.scaling.deviation},
             "features": list(self.features),
@@ -87,35 +79,12 @@ class Classifier:
         for index, layer in enumerate(self.model.layers):
             tensors[f"layers.{index}.weight"] = np.array([[w.data for w in neuron.w] for neuron in layer.neurons])
             tensors[f"layers.{index}.bias"] = np.array([neuron.b.data for neuron in layer.neurons])
-        about["checksum"] = _checksum(about, tensors)
-        # one key: with several, safetensors writes them in an order that differs from process to process
-        return write_atomically(path, save(tensors, metadata={FORMAT: json.dumps(about, sort_keys=True)}))
+        return write_atomically(path, pack(MODEL, about, tensors))
 
     @classmethod
     def load(cls, path: str | Path) -> Classifier:
         """Return the model in a file written by `save`. Raises OSError, or ValueError if it holds no such model."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with open(path, "rb"):  # for the system's own word on a missing or unreadable file
-                pass
-            with safe_open(str(path), framework="numpy") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-        except SafetensorError as error:
-            raise ValueError(f"{path} is no model file, or is damaged: {error}") from None
-        if FORMAT not in metadata:
-            raise ValueError(f"{path} is a safetensors file, but not of a {FORMAT} model")
-        try:
-            about = json.loads(metadata[FORMAT])
-            if about["version"] > VERSION:
-                raise ValueError(f"its format {about['version']} is newer than {VERSION}: a newer {FORMAT} is needed")
-            if about.pop("checksum") != _checksum(about, tensors):
-                raise ValueError("it is damaged: its checksum does not fit its content")
-            return cls._from(about, tensors)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path} cannot be used: {reason}") from None
+        return unpack(path, MODEL, cls._from)
 
     @classmethod
     def _from(cls, about: dict[str, Any], tensors: dict[str, Array]) -> Classifier:
@@ -147,14 +116,6 @@ def network_of(weights: Sequence[Array], biases: Sequence[Array], activations: S
             for w, number in zip(neuron.w, row, strict=True):
                 w.data = number
     return model
-
-
-def _checksum(about: dict[str, Any], tensors: dict[str, Array]) -> str:
-    """Return the SHA-256 of a model's description and numbers, in hexadecimal."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode() + tensors[name].tobytes())
-    return digest.hexdigest()
 
 
 def _texts(about: dict[str, Any], key: str) -> list[str]:

@@ -6,9 +6,11 @@ every command loads what it needs.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ import click
 
 from . import __version__
 from .options import PROBLEMS, TABLES, Options, read_toml
+from .signals import Stopped, stoppable
 
 if TYPE_CHECKING:
     from .experiment import Run
@@ -35,13 +38,20 @@ class Program(click.Group):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
         try:
-            code = super().main(*args, **(extra | {"standalone_mode": False})) or 0
+            with stoppable():
+                code = super().main(*args, **(extra | {"standalone_mode": False})) or 0
         except click.exceptions.NoArgsIsHelpError as error:
             code = BAD_USE
             click.echo(error.format_message(), err=True)
         except click.Abort:
             code = INTERRUPTED
             tell("interrupted; nothing was written")
+        except Stopped as stopped:
+            code = stopped.code
+            tell(f"{stopped}; nothing was written")
+        except MemoryError:
+            code = BAD_USE
+            tell("Error: memory ran out; a smaller network, fewer points or fewer of them a step (--batch) take less")
         except click.ClickException as error:
             code = BAD_USE
             tell(f"Error: {error.format_message()}")
@@ -51,12 +61,23 @@ class Program(click.Group):
         except ValueError as error:
             code = BAD_USE
             tell(f"Error: {error}")
+        _flush()
         sys.exit(code)
 
 
 def tell(message: str) -> None:
-    """Print one line where errors go."""
-    click.echo(plain(message), err=True)
+    """Print one line where errors go; where nobody can read it any more, none."""
+    with suppress(OSError):
+        click.echo(plain(message), err=True)
+
+
+def _flush() -> None:
+    """Print what waits to be printed, lest Python complains of a closed terminal when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plain(text: str) -> str:
@@ -68,7 +89,9 @@ def say(text: str) -> None:
     """Print `text` with a new line. Where nobody reads on, as behind `| head`, the command goes on in silence."""
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):  # a pipe without a reader, a terminal that is gone
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -119,23 +142,47 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("problem", required=False, metavar="[PROBLEM|FILE.csv]")
 @_options_of_a_run
 @click.option("--config", metavar="FILE.toml", help="take options from a file; those given here come first")
-def train(problem: str | None, config: str | None, **given: str | None) -> int:
+@click.option("--resume", is_flag=True, help="go on with the run that was stopped in the folder")
+def train(problem: str | None, config: str | None, resume: bool, **given: str | None) -> int:
     """Train a network on a problem or on the points in a CSV file.
 
     Problems are listed by `datasets`. Writes the model, its history and pictures of both into a folder. Ctrl-C ends the
-    run and keeps what was learned.
+    run and keeps what was learned. A run that was stopped in any way goes on with --resume, as if it had never stopped.
     """
     chosen = {name: value for name, value in ({"problem": problem} | given).items() if value is not None}
-    options = Options.of((read_toml(config) if config else {}) | chosen)
+    chosen = (read_toml(config) if config else {}) | chosen
+    options = Options.of(chosen)
     from . import experiment
 
+    if resume:
+        stopped = experiment.stopped(options.out or "")
+        if stopped is None and (ended := experiment.ended(options)):
+            say(plain(f"The run in {options.out} has come to its end: {ended}"))
+            return 0
+        if stopped is None:
+            say(plain(f"No run was stopped in {options.out}: this one begins."))
+        else:
+            options = experiment.same(stopped, chosen)
     start = experiment.prepare(options)
-    say(plain(f"{options.problem}: {experiment.describe_network(start.classifier)}"))
-    if len(start.points.y_test):
-        say("Loss and accuracy: on the points it learns from | on those held out.")
-    with _Progress(start.options.epochs or 0) as progress:
-        done = experiment.learn(start, [progress])
-    return _finish(done)
+    with experiment.claimed(start.folder, options.problem):
+        say(plain(f"{options.problem}: {experiment.describe_network(start.classifier)}"))
+        if len(start.points.y_test):
+            say("Loss and accuracy: on the points it learns from | on those held out.")
+        try:
+            with _Progress(start.options.epochs or 0) as progress:
+                done = experiment.learn(start, [progress], keep=True, resume=resume)
+        except (KeyboardInterrupt, Stopped) as error:
+            tell(f"{_ending(error)}; {experiment.left(start.folder)}")
+            return _code(error)
+        return _finish(done)
+
+
+def _ending(error: BaseException) -> str:
+    return str(error) if isinstance(error, Stopped) else "interrupted"
+
+
+def _code(error: BaseException) -> int:
+    return error.code if isinstance(error, Stopped) else INTERRUPTED
 
 
 def _finish(done: Run) -> int:
@@ -143,9 +190,10 @@ def _finish(done: Run) -> int:
     from . import experiment
 
     code = {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(done.history.reason, 0)
+    ended = done.history.message
     advice = "; a smaller --lr may help" if code == DIVERGED else ""
     if code and not done.learned:
-        tell(f"{done.history.message}; nothing was learned yet, so nothing was written{advice}")
+        tell(f"{ended}; nothing was learned yet, so nothing was written{advice}")
         return code
     kept = False
     try:
@@ -155,12 +203,13 @@ def _finish(done: Run) -> int:
                 _summarise(done)
                 say("Ctrl-C again leaves out the pictures." if code == INTERRUPTED else "Files:")
             say(plain(str(each.path) if each.path else f"({each.note})"))
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except (KeyboardInterrupt, Stopped) as error:
+        ended = ended if code else _ending(error)
+        code = _code(error)
     if code:
-        ended = done.history.message if done.history.reason in ("diverged", "interrupted") else "interrupted"
         what = "what was learned until then is in" if kept else "nothing was written into"
-        tell(f"{ended}; {what} {done.folder}{advice}")
+        on = f"; {experiment.left(done.folder)}" if code != DIVERGED else ""
+        tell(f"{ended}; {what} {done.folder}{on}{advice}")
     return code
 
 

@@ -1,7 +1,7 @@
 """The ways to take the steps of an epoch: by the graph of every batch, or compiled, the whole epoch in one call.
 
 Each keeps two sets of weights: `good`, the last ones whose loss and gradients were finite, and `reached`, those after
-the last whole step.
+the last whole step. `start_from` lets one go on where another has stopped.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ class Task:
 class Interpreted:
     """Builds the graph of each batch, and walks it back."""
 
+    name = "python"
+
     def __init__(self, task: Task) -> None:
         self.task = task
         self.good = self.reached = task.numbers()
@@ -84,8 +86,16 @@ class Interpreted:
         self._samples = [[Constant(x) for x in row] for row in task.X.tolist()]
         self._others = list(zip(*(each.tolist() for each in (task.y, task.weights) if each is not None), strict=True))
 
-    def take(self, batches: Batches) -> str:
-        """Take a step for each batch; return what is inf or nan, or ""."""
+    def start_from(self, good: list[float]) -> None:
+        """Go on from the numbers in the parameters; `good` are the weights to return to if their loss is not finite."""
+        self.good, self.reached = good, self.task.numbers()
+
+    def before_last(self) -> list[float]:
+        """Return the weights before the last step: the last ones known to have a finite loss and gradients."""
+        return self.good
+
+    def take(self, batches: Batches, apart: bool = False) -> str:
+        """Take a step for each batch; return what is inf or nan, or ""; each is `apart` from the others."""
         self.watched = []
         with paused_collector():
             for batch in batches:
@@ -142,6 +152,7 @@ class Compiled:
 
     def __init__(self, task: Task, backend: str, threads: int = 1) -> None:
         self.task = task
+        self.name = "native" if backend == "llvm" else backend
         self.good = self.reached = task.numbers()
         self._backend, self._threads = backend, threads
         self.watched: list[float] = []  # the objective of each batch that was taken at last
@@ -149,14 +160,32 @@ class Compiled:
         self._steps, self._frozen = self._compile(), self._is_frozen()
         self._before: tuple[Any, ...] | None = None  # where the latest chunk began, and its batches
 
-    def take(self, batches: Batches) -> str:
-        """Take a step for each batch; return what is inf or nan, or ""."""
+    def start_from(self, good: list[float]) -> None:
+        """Go on from the numbers in the parameters; `good` are the weights to return to if their loss is not finite."""
+        self.good, self.reached, self._before = good, self.task.numbers(), None
+
+    def before_last(self) -> list[float]:
+        """Return the weights before the last step: the last ones known to have a finite loss and gradients."""
+        if self._before is None:
+            return self.good
+        (begin, batches), told = self._before, list(self.watched)
+        self._run(begin, batches[:-1], self.task.rule.steps - len(batches))
+        self.watched = told
+        numbers: list[float] = self._steps.state[: len(self.task.parameters)].tolist()
+        return numbers
+
+    def take(self, batches: Batches, apart: bool = False) -> str:
+        """Take a step for each batch; return what is inf or nan, or "".
+
+        With `apart` the last step is a call of its own, which makes `before_last` cheap.
+        """
         if self._frozen != self._is_frozen():
             self._steps, self._frozen = self._compile(), self._is_frozen()
         taken, self.watched = 0, []
         while taken < len(batches):
             many = max(1, int(CHUNK / self._seconds)) if self._seconds else len(batches)
-            chunk = batches[taken : taken + many]
+            last = len(batches) - 1
+            chunk = batches[taken : min(taken + many, last) if apart and taken < last else taken + many]
             if problem := self._chunk(chunk):
                 return problem
             taken += len(chunk)
@@ -171,10 +200,9 @@ class Compiled:
         if finite:
             self._before = state, batches
             return ""
-        if done or self._before:
-            begin, earlier = (state, batches[:done]) if done else self._before  # type: ignore[misc]
-            self._run(begin, earlier[:-1], self.task.rule.steps - len(earlier))
-            self.good = self._steps.state[: len(self.task.parameters)].tolist()
+        if done:
+            self._before = state, batches[:done]
+        self.good = self.before_last()
         return Interpreted(self.task).differentiate(batches[done]) or "a loss or a gradient is inf or nan"
 
     def _run(self, state: Array, batches: Batches, first: int | None = None) -> tuple[int, bool]:
@@ -288,10 +316,10 @@ KEPT = 16  # steps
 
 def key_of(task: Task) -> Any:
     """Return what the code for a task depends on, if this is known: a network as it was made, and rules by name."""
-    layers = _layers_of(task.model)
+    layers = layers_of(task.model)
     rule = type(task.rule)
     known = layers and rule in OPTIMIZERS.values() and any(task.sample_loss is loss for loss in _LOSSES)
-    chosen = {name: value for name, value in vars(task.rule).items() if name not in _COURSE}
+    chosen = {name: value for name, value in vars(task.rule).items() if name not in COURSE}
     if not known or any(map(callable, chosen.values())) or any(parameter.frozen for parameter in task.parameters):
         return None
     # a parameter may be shared, or moved to another place
@@ -308,10 +336,10 @@ def key_of(task: Task) -> Any:
 
 
 _LOSSES = [*losses.LOSSES.values(), *losses.REGRESSION.values()]
-_COURSE = ("lr", "schedule", "steps", "memories", "parameters")  # of a rule; its code is the same for all
+COURSE = ("lr", "schedule", "steps", "memories", "parameters")  # of a rule; its code is the same for all
 
 
-def _layers_of(model: Any) -> tuple[tuple[int, int, str], ...]:
+def layers_of(model: Any) -> tuple[tuple[int, int, str], ...]:
     """Return (inputs, outputs, activation) of each layer of an MLP that is nothing but that; else nothing."""
     if type(model) is not MLP or set(vars(model)) != {"layers"}:
         return ()

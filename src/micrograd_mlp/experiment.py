@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shlex
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, datasets
+from . import __version__, checkpoints, datasets
 from .classifier import Classifier, Scaling
 from .engine import Value
-from .files import refuse_same, write_atomically
+from .files import clear_temporaries, locked, refuse_same, write_atomically
 from .losses import LOSSES
 from .names import chosen, refuse_unknown
 from .nn import MLP
@@ -86,14 +89,59 @@ class Score:
     accuracy: float
 
 
-def run(options: Options, callbacks: Iterable[Callback] = ()) -> tuple[Run, list[Written]]:
-    """Train as `options` say, write the files of the run, and return both. Raises ValueError and OSError."""
-    done = learn(prepare(options), callbacks)
-    return done, list(write(done)) if done.learned else []
+def run(options: Options, callbacks: Iterable[Callback] = (), resume: bool = False) -> tuple[Run, list[Written]]:
+    """Train as `options` say, write the files of the run, and return both. Raises ValueError and OSError.
+
+    With `resume`, a run that was stopped in the same folder goes on, to the bit as if it had never stopped.
+    """
+    start = prepare(options)
+    with claimed(start.folder, options.problem):
+        done = learn(start, callbacks, keep=True, resume=resume)
+        return done, list(write(done)) if done.learned else []
+
+
+def stopped(folder: str | Path) -> Options | None:
+    """Return the options of the run that was stopped in a folder; None if there is none. Raises ValueError, OSError."""
+    path = Path(folder) / CHECKPOINT
+    if not path.exists():
+        return None
+    about, _ = checkpoints.load(path)
+    try:
+        return Options.of({**about["options"], "out": str(folder)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} cannot be used: it is of no run of this program ({error})") from None
+
+
+def same(stopped: Options, given: Mapping[str, Any]) -> Options:
+    """Return the options of a stopped run. ValueError if options that are `given` by name are other than they were."""
+    kept = stopped.of_training()
+    if different := checkpoints.difference(kept, Options.of({**kept, **given}).of_training()):
+        raise ValueError(
+            f"the run that was stopped in {stopped.out} had other options: {different}; leave that out to go on with"
+            " it, or --resume to begin anew"
+        )
+    return stopped
+
+
+def ended(options: Options) -> str:
+    """Return how the run with these options, which is in their folder, has come to its end; "" if there is none."""
+    try:
+        about = Classifier.load(Path(options.out or "") / "model.safetensors").about
+        asked = json.loads(json.dumps(options.of_training()))
+        return str(about["ended"]) if asked.items() <= about["options"].items() else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def left(folder: Path) -> str:
+    """Return in words how the run that was stopped in a folder can go on."""
+    if not (folder / CHECKPOINT).exists():
+        return "it left nothing to go on from"
+    return f"micrograd-mlp train --resume --out {shlex.quote(str(folder))} goes on with it"
 
 
 def prepare(options: Options) -> Run:
-    """Return the run before its first step. Raises ValueError or OSError for points or a folder that cannot serve."""
+    """Return the run before its first step. Raises ValueError or OSError for points that cannot serve."""
     table = load(options)
     points = split(table, options.test_share, options.seed)
     options = replace(options, epochs=options.epochs or _epochs(len(points.y)))
@@ -103,9 +151,7 @@ def prepare(options: Options) -> Run:
     if not (np.isfinite([scaling.mean, scaling.deviation]).all() and np.isfinite(held_out).all()):
         raise ValueError(f"{options.problem} holds numbers too far from each other to be standardised")
     network = _network(options, len(table.features), len(table.classes))
-    start = Run(options, points, Classifier(network, scaling, table.features, table.classes), History())
-    _claim(start.folder, options.problem)
-    return start
+    return Run(options, points, Classifier(network, scaling, table.features, table.classes), History())
 
 
 def load(options: Options) -> Table:
@@ -138,13 +184,19 @@ def split(table: Table, share: float, seed: int) -> Points:
     return Points(X, y, X_test, y_test)
 
 
-def learn(start: Run, callbacks: Iterable[Callback] = ()) -> Run:
-    """Train the network of `start`, and return the run with its history. Ctrl-C ends it early and in order."""
+def learn(start: Run, callbacks: Iterable[Callback] = (), *, keep: bool = False, resume: bool = False) -> Run:
+    """Train the network of `start`, and return the run with its history. Ctrl-C ends it early and in order.
+
+    To `keep` its state, a checkpoint is written into its folder; with `resume`, the run goes on from the one there.
+    """
     from .drawing.plots import BoundaryFrames
 
     options, classifier, points = start.options, start.classifier, start.points
-    snapshots, record = BoundaryFrames(), Recording()
+    snapshots, record = BoundaryFrames() if len(classifier.features) == 2 else None, Recording()
     tested = len(points.y_test) > 0
+    path = start.folder / CHECKPOINT
+    if keep and not resume:
+        path.unlink(missing_ok=True)
     begun = time.perf_counter()
     history = fit(
         classifier.model,
@@ -153,12 +205,16 @@ def learn(start: Run, callbacks: Iterable[Callback] = ()) -> Run:
         X_test=classifier.scaling(points.X_test) if tested else None,
         y_test=points.y_test if tested else None,
         batch_size=options.batch or None,
-        callbacks=[snapshots, *callbacks],
+        callbacks=[*([snapshots] if snapshots else []), *callbacks],
         record=record,
+        checkpoint=path if keep else None,
+        depends_on={"options": options.of_training()},
         **{name: getattr(options, name) for name in _FIT},
     )
     done = replace(start, history=history, snapshots=snapshots, record=record, seconds=time.perf_counter() - begun)
     classifier.about.update(_about(done))
+    if keep and history.reason == "diverged" and not done.learned:
+        path.unlink(missing_ok=True)
     return done
 
 
@@ -206,7 +262,8 @@ def describe_network(classifier: Classifier) -> str:
 def write(done: Run) -> Iterator[Written]:
     """Write the files of a run one after the other, the model first; yield each as it is there, or why it is not.
 
-    Each is written in one step: what it replaces is lost only when the new one is whole.
+    Each is written in one step: what it replaces is lost only when the new one is whole. With the last one there, the
+    checkpoint of a run that has come to its end is removed.
     """
     folder = done.folder
     yield Written(done.classifier.save(folder / "model.safetensors"))
@@ -230,6 +287,8 @@ def write(done: Run) -> Iterator[Written]:
     for name in FILES:
         if name not in made and (folder / name).exists():
             yield Written(None, f"{folder / name} is from an earlier run")
+    if done.history.reason != "interrupted":
+        (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _write_pictures(done: Run) -> Iterator[Written]:
@@ -288,6 +347,7 @@ PICTURES: dict[str, tuple[Callable[[Run, Path], Path], str, bool]] = {  # how, w
     "network.svg": (_write_network, "The computational graph at one point, with values and gradients", False),
     "learning.gif": (_write_animation, "The decision boundary while it was learned", True),
 }
+CHECKPOINT = "checkpoint.safetensors"  # of a run that is on its way, or was stopped
 FILES = ("model.safetensors", "history.csv", *PICTURES, "network.dot", "explorer.html", "report.html")
 
 
@@ -383,8 +443,13 @@ def _epochs(points: int) -> int:
     return min(max(SHOWN_POINTS // points, 20), 300)
 
 
-def _claim(folder: Path, source: str) -> None:
-    """Make the folder. ValueError if a run cannot be written there, or would replace what is not of an earlier run."""
+@contextmanager
+def claimed(folder: Path, problem: str) -> Iterator[None]:
+    """Within this block, the folder is there and this run's alone.
+
+    Raises ValueError if no run can be written there, if another one is being written there, or if it would replace what
+    is not of an earlier run.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -392,13 +457,18 @@ def _claim(folder: Path, source: str) -> None:
     except OSError as error:
         reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
         raise ValueError(f"out takes a folder that can be written; {folder}: {reason}") from None
-    present = [folder / name for name in FILES if (folder / name).exists()]
-    for path in present:
-        refuse_same(path, [source])
-    try:
-        if present:
-            Classifier.load(folder / "model.safetensors")
-    except (ValueError, OSError):
-        raise ValueError(
-            f"out takes a new folder, or one of an earlier run; {present[0]} is there without a model of this program"
-        ) from None
+    with locked(folder / ".lock", str(folder)):
+        present = [folder / name for name in FILES if (folder / name).exists()]
+        for path in present:
+            refuse_same(path, [problem])
+        try:
+            if present:
+                Classifier.load(folder / "model.safetensors")
+        except (ValueError, OSError):
+            raise ValueError(
+                f"out takes a new folder, or one of an earlier run; {present[0]} is there without a model of this"
+                " program"
+            ) from None
+        for name in FILES:
+            clear_temporaries(folder / name)
+        yield

@@ -7,6 +7,8 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 MOST_MOMENTS = 200
 MOST_NUMBERS = 500_000  # in all moments together: 4 MB
 
@@ -57,6 +59,24 @@ class Recording:
         """What was kept, in order."""
         late = self._latest is not None and (not self._kept or self._kept[-1] is not self._latest)
         return [*self._kept, self._latest] if late and self._latest else list(self._kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was recorded as arrays and what JSON holds, for a checkpoint."""
+        moments = self.moments
+        return {
+            "stride": self.stride,
+            "kept": len(self._kept),
+            "epochs": np.array([moment.epoch for moment in moments], dtype=np.int64),
+            "losses": np.array([moment.loss for moment in moments], dtype=np.float64),
+            "weights": np.array([moment.weights for moment in moments], dtype=np.float64),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with what another recording of the same model has recorded."""
+        rows = zip(state["epochs"].tolist(), state["losses"].tolist(), state["weights"].tolist(), strict=True)
+        moments = [Moment(epoch, loss, array("d", weights)) for epoch, loss, weights in rows]
+        self.stride = int(state["stride"])
+        self._kept, self._latest = moments[: int(state["kept"])], moments[-1] if moments else None
 
     def _note(self, epoch: int, loss: float, model: Any) -> None:
         moment = Moment(epoch, loss, array("d", [parameter.data for parameter in model.parameters()]))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import astuple, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .checkpoints import Keeper, State, fingerprint, restore, state_of
 from .columns import losses_of, scores_of
 from .engine import Value
-from .engines import ENGINES, Compiled, SampleLoss, Task, engine_of
+from .engines import COURSE, ENGINES, Compiled, Interpreted, SampleLoss, Task, engine_of, layers_of
 from .losses import LOSSES
 from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
@@ -54,6 +58,11 @@ class History:
             return [getattr(epoch, name) for epoch in self.epochs]
         raise AttributeError(f"a History has the columns {', '.join(COLUMNS)}; no {name!r}")
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run has not been ended before its last epoch."""
+        return self.reason == "epochs"
+
     def end(self, reason: str, message: str) -> History:
         """Note why the run ended, and return this history."""
         self.reason, self.message = reason, message
@@ -91,6 +100,9 @@ def fit(
     record: Recording | None = None,
     engine: str | None = None,
     threads: int = 1,
+    checkpoint: str | Path | None = None,
+    every: int | None = None,
+    depends_on: Mapping[str, Any] | None = None,
 ) -> History:
     """Train `model` in place on X (n samples by n_in) with classes y (integers from 0), and return the history.
 
@@ -108,8 +120,14 @@ def fit(
     the parameters after each epoch, for `explore`. `engine` is "native", which compiles the step to machine code and
     takes an epoch of steps in one call, on up to so many `threads` if the batches are large; "numpy", which compiles it
     to arrays; or "python", which builds the graph of every batch. By default it is "native" where llvmlite is installed
-    and the code can be compiled, else "python". All go the same way, but for rounding. Raises ValueError for what does
-    not fit.
+    and the code can be compiled, else "python". All go the same way, but for rounding.
+
+    A `checkpoint` is a file in which the run is kept, after `every` so many epochs (by default about once a second), at
+    its end, and when an exception ends it. Where the file is there already, the run goes on from it, to the bit as if
+    it had never stopped; callbacks with a `state_dict()` and a `load_state_dict(state)` do, too. What the run depends
+    on must be as it was: data, model, options, and what is told in `depends_on`, by name, as JSON can hold it.
+
+    Raises ValueError for what does not fit, and OSError if no checkpoint can be written.
     """
     train = _checked(model, X, y, weights, loss)
     tested = X_test is not None
@@ -124,8 +142,8 @@ def fit(
     batch_size = min(batch_size or count, count)
     parameters: list[Value] = model.parameters()
     if isinstance(optimizer, str):
-        course = chosen(schedule, SCHEDULES, "schedule")(epochs * math.ceil(count / batch_size))
-        rule: Optimizer = chosen(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=course)
+        rates = chosen(schedule, SCHEDULES, "schedule")(epochs * math.ceil(count / batch_size))
+        rule: Optimizer = chosen(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=rates)
     else:
         rule = optimizer
 
@@ -139,35 +157,138 @@ def fit(
         callbacks = [record, *callbacks]
     measure = steps.measure() if measured and isinstance(steps, Compiled) else None
     rng = random.Random(seed) if isinstance(seed, int) else seed
-    history, best_loss, best_epoch, best = History(), math.inf, 0, steps.reached  # best: of the lowest loss
-    try:
-        for epoch in range(1, epochs + 1):
-            if problem := steps.take(list(batches(count, batch_size, rng))):
-                _restore(parameters, steps.good)
-                return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
-            if measured:
-                scores = [evaluate(model, s.X, s.y, sample_loss, measure, s.weights) for s in (train, test)]
-            else:
-                scores = [(float(np.mean(steps.watched)), math.nan), (math.nan, math.nan)]
-            rate = rule.lr * rule.schedule(rule.steps - 1)
-            history.epochs.append(Epoch(epoch, *scores[0], *scores[1], rate))
-            watched_loss, watched_accuracy = scores[tested]
-            if watched_loss < best_loss:
-                best_loss, best_epoch, best = watched_loss, epoch, steps.reached
-            ended = [callback(history.epochs[-1], model) for callback in callbacks]  # each is called
-            if any(ended):
-                return history.end("callback", f"a callback ended the run after epoch {epoch}")
-            if stop_accuracy is not None and watched_accuracy >= stop_accuracy:
-                return history.end("accuracy", f"accuracy {watched_accuracy:.2%} reached in epoch {epoch}")
-            if patience is not None and epoch - best_epoch >= patience:
-                history.end("patience", f"loss lowest in epoch {best_epoch}, weights taken from there")
-                break
-    except KeyboardInterrupt:
-        _restore(parameters, steps.reached)
-        return history.end("interrupted", f"interrupted in epoch {len(history.epochs) + 1}")
-    if patience is not None:
-        _restore(parameters, best)
+    course = _Course(steps, rng, list(callbacks), steps.reached)
+    history = course.history
+    keeper = None
+    if checkpoint is not None:
+        options = {
+            "loss": loss if isinstance(loss, str) else loss.__qualname__,
+            "schedule": schedule if rule is not optimizer else "its own",
+            "epochs": epochs,
+            "seed": seed if isinstance(seed, int) else type(seed).__name__,
+            "stop_accuracy": stop_accuracy,
+            "patience": patience,
+            "measured": measured,
+            "threads": threads,
+        }
+        keeper = Keeper(checkpoint, every, {**(depends_on or {}), **options, **_about(course, train, test)})
+    with keeper or nullcontext():
+        if keeper:
+            keeper.resume(course.go_on)
+        try:
+            for epoch in range(len(history.epochs) + 1, epochs + 1) if history.goes_on else ():
+                if problem := steps.take(list(batches(count, batch_size, rng)), apart=keeper is not None):
+                    _restore(parameters, steps.good)
+                    return history.end("diverged", f"diverged in epoch {epoch}: {problem}")
+                if measured:
+                    scores = [evaluate(model, s.X, s.y, sample_loss, measure, s.weights) for s in (train, test)]
+                else:
+                    scores = [(float(np.mean(steps.watched)), math.nan), (math.nan, math.nan)]
+                rate = rule.lr * rule.schedule(rule.steps - 1)
+                history.epochs.append(Epoch(epoch, *scores[0], *scores[1], rate))
+                watched_loss, watched_accuracy = scores[tested]
+                if watched_loss < course.best_loss:
+                    course.best_loss, course.best_epoch, course.best = watched_loss, epoch, steps.reached
+                ended = [callback(history.epochs[-1], model) for callback in callbacks]  # each is called
+                if any(ended):
+                    history.end("callback", f"a callback ended the run after epoch {epoch}")
+                elif stop_accuracy is not None and watched_accuracy >= stop_accuracy:
+                    history.end("accuracy", f"accuracy {watched_accuracy:.2%} reached in epoch {epoch}")
+                elif patience is not None and epoch - course.best_epoch >= patience:
+                    history.end("patience", f"loss lowest in epoch {course.best_epoch}, weights taken from there")
+                if keeper:
+                    keeper.note(course.state())
+                if not history.goes_on:
+                    break
+        except KeyboardInterrupt:
+            _restore(parameters, steps.reached)
+            return history.end("interrupted", f"interrupted in epoch {len(history.epochs) + 1}")
+    if patience is not None and history.reason in ("epochs", "patience"):
+        _restore(parameters, course.best)
     return history
+
+
+@dataclass
+class _Course:
+    """A run on its way: what it is made of, and what has come of it, which its checkpoints keep."""
+
+    steps: Interpreted | Compiled
+    rng: random.Random | np.random.Generator
+    callbacks: list[Callback]
+    best: list[float]  # the weights of the lowest loss
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    history: History = field(default_factory=History)
+
+    @property
+    def kept(self) -> list[Any]:
+        """The callbacks that have a state."""
+        return [each for each in self.callbacks if hasattr(each, "state_dict") and hasattr(each, "load_state_dict")]
+
+    def state(self) -> State:
+        """Return all that decides how the run goes on."""
+        task, rule, history = self.steps.task, self.steps.task.rule, self.history
+        count = len(task.parameters)
+        return State(
+            weights=np.array(task.numbers(), dtype=np.float64),
+            good=np.array(self.steps.before_last(), dtype=np.float64),
+            best=np.array(self.best, dtype=np.float64),
+            best_loss=self.best_loss,
+            best_epoch=self.best_epoch,
+            frozen=tuple(parameter.frozen for parameter in task.parameters),
+            memories=np.array(list(rule.memories), dtype=np.float64).reshape(count, -1).T.copy(),
+            steps=rule.steps,
+            lr=rule.lr,
+            rng=state_of(self.rng),
+            history=np.array([astuple(epoch) for epoch in history.epochs], dtype=np.float64),
+            ended=() if history.goes_on else (history.reason, history.message),
+            callbacks=tuple(each.state_dict() for each in self.kept),
+        )
+
+    def go_on(self, state: State) -> None:
+        """Bring the run to where another one was."""
+        task, rule = self.steps.task, self.steps.task.rule
+        restore(self.rng, state.rng)
+        for parameter, number, frozen in zip(task.parameters, state.weights.tolist(), state.frozen, strict=True):
+            parameter.data, parameter.frozen = number, frozen
+        rule.memories = [tuple(memory) for memory in state.memories.T.tolist()]
+        rule.steps, rule.lr = state.steps, state.lr
+        self.best, self.best_loss, self.best_epoch = state.best.tolist(), state.best_loss, state.best_epoch
+        self.history.epochs[:] = [Epoch(int(row[0]), *row[1:]) for row in state.history.tolist()]
+        if state.ended:
+            self.history.end(*state.ended)
+        for callback, kept in zip(self.kept, state.callbacks, strict=True):
+            callback.load_state_dict(kept)
+        self.steps.start_from(state.good.tolist())
+
+
+def _about(course: _Course, train: Samples, test: Samples) -> dict[str, Any]:
+    """Return what a run depends on beside its options, as JSON can hold it."""
+    task = course.steps.task
+    rule, spread = task.rule, range(0, 10_000, 100)
+    knobs = ", ".join(f"{name}={value!r}" for name, value in vars(rule).items() if name not in COURSE)
+    return {
+        "model": layers_of(task.model) or f"{_told(task.model)} with {len(task.parameters)} parameters",
+        "X": fingerprint(train.X),
+        "y": fingerprint(train.y),
+        "weights": fingerprint(train.weights),
+        "X_test": fingerprint(test.X),
+        "y_test": fingerprint(test.y),
+        "weights_test": fingerprint(test.weights),
+        "optimizer": f"{type(rule).__name__}({knobs})",
+        "lr": rule.lr,
+        "rates": fingerprint(np.array([rule.schedule(step) for step in spread])),
+        "l1": task.l1,
+        "l2": task.l2,
+        "penalized": None if task.penalized is None else [value.label for value in task.penalized],
+        "batch_size": task.batch,
+        "engine": course.steps.name,
+        "callbacks": [type(each).__name__ for each in course.kept],
+    }
+
+
+def _told(thing: Any) -> str:
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))
 
 
 @dataclass(frozen=True)

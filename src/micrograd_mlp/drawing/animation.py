@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +43,21 @@ class BoundaryFrames:
         if len(kept) > 1 and kept[-1].epoch.epoch < 1.1 * kept[-2].epoch.epoch:
             kept.pop()
         kept.append(Snapshot(epoch, model.state_dict()))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was kept as arrays and what JSON holds, for a checkpoint."""
+        return {
+            "names": list(self.snapshots[0].state) if self.snapshots else [],
+            "epochs": np.array([astuple(snapshot.epoch) for snapshot in self.snapshots], dtype=np.float64),
+            "weights": np.array([list(snapshot.state.values()) for snapshot in self.snapshots], dtype=np.float64),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with what other frames of the same model have kept."""
+        self.snapshots = [
+            Snapshot(Epoch(int(epoch[0]), *epoch[1:]), dict(zip(state["names"], weights, strict=True)))
+            for epoch, weights in zip(state["epochs"].tolist(), state["weights"].tolist(), strict=True)
+        ]
 
 
 def animate_boundary(

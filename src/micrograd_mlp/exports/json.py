@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ..classifier import FORMAT, VERSION, Classifier
+from ..archive import MODEL
+from ..classifier import Classifier
 from .plain import Files, Plain
 
 FORMULA = (
@@ -17,8 +18,8 @@ def files(classifier: Classifier, name: str) -> Files:
     """Return the JSON text of a classifier."""
     plain = Plain.of(classifier)
     content = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": MODEL.key,
+        "version": MODEL.version,
         "formula": FORMULA,
         **plain.names,
         "scaling": {"mean": plain.mean, "deviation": plain.deviation},

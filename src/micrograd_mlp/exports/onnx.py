@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..classifier import FORMAT, Classifier
+from ..archive import MODEL
+from ..classifier import Classifier
 from .plain import Files, Plain
 
 OPSET, IR = 18, 8  # old enough for most runtimes; the package's own default for IR is not
@@ -79,8 +80,8 @@ def files(classifier: Classifier, name: str) -> Files:
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR,
-        producer_name=FORMAT,
+        producer_name=MODEL.key,
     )
-    helper.set_model_props(model, {FORMAT: json.dumps(plain.names, sort_keys=True)})
+    helper.set_model_props(model, {MODEL.key: json.dumps(plain.names, sort_keys=True)})
     checker.check_model(model, full_check=True)
     return {"": model.SerializeToString(deterministic=True)}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..classifier import FORMAT, Classifier
+from ..archive import MODEL
+from ..classifier import Classifier
 from .plain import Files, Plain, fill, python_names
 
 MODULES = {  # by name of the activation
@@ -87,4 +88,4 @@ def files(classifier: Classifier, name: str) -> Files:
         "state": ascii(state),
         "layers": "".join(f"            {module},\n" for module in modules),
     })  # fmt: skip
-    return {".safetensors": save(tensors, metadata={f"{FORMAT} torch": json.dumps(about, sort_keys=True)}), "": code}
+    return {".safetensors": save(tensors, metadata={f"{MODEL.key} torch": json.dumps(about, sort_keys=True)}), "": code}

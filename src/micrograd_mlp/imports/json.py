@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..classifier import FORMAT, VERSION, Classifier, Scaling
+from ..archive import MODEL
+from ..classifier import Classifier, Scaling
 from .parts import assemble
 
 
@@ -14,7 +15,7 @@ def from_json(path: str | Path) -> Classifier:
     text = Path(path).read_bytes()
     try:
         content = json.loads(text)
-        if content["format"] != FORMAT or content["version"] > VERSION:
+        if content["format"] != MODEL.key or content["version"] > MODEL.version:
             raise ValueError(f"it is {content['format']!r:.30}, version {content['version']!r:.30}")
         layers, scaling = content["layers"], content["scaling"]
         return assemble(
@@ -27,4 +28,4 @@ def from_json(path: str | Path) -> Classifier:
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is no JSON export of {FORMAT}, version {VERSION}: {reason}") from None
+        raise ValueError(f"{path} is no JSON export of {MODEL.key}, version {MODEL.version}: {reason}") from None

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..classifier import FORMAT, Classifier, Scaling
+from ..archive import MODEL
+from ..classifier import Classifier, Scaling
 from .parts import assemble
 
 MODULES = {  # by the name of PyTorch's class
@@ -141,10 +142,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         else:
             reason = f"is no safetensors file of float16, float32 or float64 (model.float() makes float32): {error}"
         raise ValueError(f"{path} {reason}") from None
-    if FORMAT in metadata:
-        raise ValueError(f"{path} is a model of {FORMAT} already; it needs no import")
+    if MODEL.key in metadata:
+        raise ValueError(f"{path} is a model of {MODEL.key} already; it needs no import")
     try:
-        about = json.loads(metadata.get(f"{FORMAT} torch", "{}"))
+        about = json.loads(metadata.get(f"{MODEL.key} torch", "{}"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     texts = {key: value for key, value in about.items() if _is_texts(value)} if isinstance(about, dict) else {}
