@@ -12,7 +12,6 @@ from importlib import import_module
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
 from micrograd_mlp import __version__, cli, experiment
 from micrograd_mlp.classifier import Classifier
@@ -214,10 +213,10 @@ def test_bad_tables_are_refused_with_line_and_column(tmp_path):
 
 def test_a_bar_is_drawn_where_a_terminal_is(monkeypatch):
     terminal = io.StringIO()
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(
-        "rich.progress.get_console", lambda: Console(file=terminal, force_terminal=True, width=80, legacy_windows=False)
-    )
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
     with cli._Progress(40) as progress:
         for epoch in range(1, 31):
             progress(Epoch(epoch, 0.1, 0.9, 0.2, 0.8, 0.01), None)
@@ -267,7 +266,7 @@ def test_ctrl_c_while_pictures_are_made_leaves_the_model(tmp_path, monkeypatch):
     assert result.exit_code == 130
     on = f"micrograd-mlp train --resume --out {tmp_path} goes on with it"
     assert result.stderr == f"interrupted; what was learned until then is in {tmp_path}; {on}\n"
-    assert sorted(os.listdir(tmp_path)) == ["history.csv", "model.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint.safetensors", "history.csv", "model.safetensors"]
 
 
 def test_ctrl_c_before_training_writes_nothing(tmp_path, monkeypatch):

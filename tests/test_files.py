@@ -1,11 +1,14 @@
 """Writing in one step: whatever happens, the old file or the new one is there, whole."""
 
+import errno
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from micrograd_mlp.files import refuse_same, write_atomically
+from micrograd_mlp.files import clear_temporaries, locked, refuse_same, write_atomically
 
 
 def test_text_and_bytes_are_written_and_replace_what_was_there(tmp_path):
@@ -101,3 +104,60 @@ def test_a_source_is_not_written_over_by_whatever_name(tmp_path):
         with pytest.raises(ValueError, match=r"would replace .*data\.csv, which is read here; name another file"):
             refuse_same(path, [tmp_path / "missing", source])
     refuse_same(tmp_path / "other.csv", [source, tmp_path / "missing"])
+
+
+HOLDER = """
+import sys
+from micrograd_mlp.files import locked
+with locked(sys.argv[1], "this"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_is_one_processs_and_a_dead_one_keeps_none(tmp_path):
+    path = tmp_path / "lock"
+    arguments, pipes = [sys.executable, "-c", HOLDER, path], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(arguments, **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        sentence = (
+            f"^what is written is being written by process {holder.pid}: wait for its end, or name another place$"
+        )
+        with pytest.raises(ValueError, match=sentence), locked(path, "what is written"):
+            pass
+        holder.kill()
+        holder.wait()
+        assert path.exists()
+        with locked(path, "what is written"):
+            assert path.read_text() == f"{os.getpid()}\n"
+    assert not path.exists()
+
+
+def test_a_lock_ends_with_its_block_however_that_ends(tmp_path):
+    path = tmp_path / "lock"
+    with pytest.raises(KeyError), locked(path, "it"):
+        raise KeyError
+    with locked(path, "it"):
+        path.unlink()  # somebody cleans up
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(FileNotFoundError), locked(tmp_path / "nowhere" / "lock", "it"):
+        pass
+
+
+def test_a_file_system_without_locks_is_used_without_them(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="locks of Unix")
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "lock", "it"):
+        assert (tmp_path / "lock").exists()
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    for name in ("a.txt", ".a.txt.tmp-1", ".a.txt.tmp-2", ".b.txt.tmp-1", ".a.txt"):
+        (tmp_path / name).write_text(name)
+    clear_temporaries(tmp_path / "a.txt")
+    assert sorted(os.listdir(tmp_path)) == [".a.txt", ".b.txt.tmp-1", "a.txt"]
+    clear_temporaries(tmp_path / "nowhere" / "a.txt")

@@ -15,7 +15,7 @@ PACKAGE = ROOT.name
 
 # Each module imports from the floors below its own, never from its own floor or from above. A new module goes in here.
 FLOORS = (
-    ("checks", "ieee", "names", "play.turns", "signals"),
+    ("checks", "ieee", "memory", "names", "play.turns", "signals"),
     ("ops",),
     ("engine", "operators"),
     ("anomaly", "nn", "pickling"),

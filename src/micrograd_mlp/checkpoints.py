@@ -188,7 +188,7 @@ class Keeper:
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Return the first thing in which two runs differ, in words; "" if there is none."""
-    for name in [*there, *(name for name in here if name not in there)]:
+    for name in [*here, *(name for name in there if name not in here)]:
         was, now = there.get(name), here.get(name)
         if isinstance(was, dict) and isinstance(now, dict):
             if within := difference(was, now):

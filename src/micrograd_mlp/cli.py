@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from . import __version__
+from . import __version__, memory
 from .options import PROBLEMS, TABLES, Options, read_toml
 from .signals import Stopped, stoppable
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Rows = Sequence[tuple[str, ...]]
 
 BAD_USE, DIVERGED, INTERRUPTED = 2, 1, 130
+OUT_OF_MEMORY = "Error: memory ran out; a smaller network, fewer points or fewer of them a step (--batch) take less"
 
 
 class Program(click.Group):
@@ -49,15 +50,18 @@ class Program(click.Group):
         except Stopped as stopped:
             code = stopped.code
             tell(f"{stopped}; nothing was written")
-        except MemoryError:
-            code = BAD_USE
-            tell("Error: memory ran out; a smaller network, fewer points or fewer of them a step (--batch) take less")
         except click.ClickException as error:
             code = BAD_USE
             tell(f"Error: {error.format_message()}")
+        except (MemoryError, ImportError, RuntimeError, SystemError) as error:
+            if not isinstance(error, MemoryError) and memory.is_left():  # a library that cannot be loaded, a thread
+                raise
+            code = BAD_USE
+            tell(OUT_OF_MEMORY)
         except OSError as error:
             code = BAD_USE
-            tell(f"Error: {error.filename}: {error.strerror}" if error.filename else f"Error: {error}")
+            said = f"Error: {error.filename}: {error.strerror}" if error.filename else f"Error: {error}"
+            tell(said if memory.is_left() else OUT_OF_MEMORY)
         except ValueError as error:
             code = BAD_USE
             tell(f"Error: {error}")
@@ -87,12 +91,35 @@ def plain(text: str) -> str:
 
 def say(text: str) -> None:
     """Print `text` with a new line. Where nobody reads on, as behind `| head`, the command goes on in silence."""
-    try:
+    with _unread():
         click.echo(text)
+
+
+@contextmanager
+def _unread() -> Iterator[None]:
+    """Let nothing be printed from now on where nobody reads: a pipe has no reader, or the terminal is gone."""
+    try:
+        yield
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):  # a pipe without a reader, a terminal that is gone
+        if error.errno not in (errno.EPIPE, errno.EIO):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Stdout:
+    """The standard output as a file that goes on in silence where nobody reads."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stdout, name)
+
+    def write(self, text: str) -> int:
+        with _unread():
+            sys.stdout.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with _unread():
+            sys.stdout.flush()
 
 
 def _examples(*lines: str) -> str:
@@ -235,10 +262,12 @@ class _Progress:
 
     def __enter__(self) -> _Progress:
         if sys.stdout.isatty():
+            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-            self.bar = Progress(TextColumn("epoch"), *columns, TextColumn("{task.description}"))
+            console = Console(file=cast(TextIO, _Stdout()))
+            self.bar = Progress(TextColumn("epoch"), *columns, TextColumn("{task.description}"), console=console)
             self.bar.start()
             self.bar.add_task("", total=self.epochs)
         return self

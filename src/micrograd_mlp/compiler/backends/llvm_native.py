@@ -11,7 +11,7 @@ from typing import Any
 import llvmlite
 from llvmlite import binding
 
-from ... import cache
+from ... import cache, memory
 
 _OPTIONS = {"loop_unrolling": False}  # it doubles the time to compile, and short loops gain nothing
 
@@ -23,8 +23,11 @@ class Native:
         """Compile an `llvmlite.ir.Module`, or load what was compiled from the same text.
 
         `cpu` and `features` are named as LLVM names them, by default those of this machine. `level`, from 0 to 3, is
-        how much is optimized; from 1 on, loops become vectors.
+        how much is optimized; from 1 on, loops become vectors. Raises MemoryError where there is not enough of it:
+        LLVM itself would end the process.
         """
+        if not memory.is_left():
+            raise MemoryError("there is no memory to compile in")
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         cpu = binding.get_host_cpu_name() if cpu is None else cpu
