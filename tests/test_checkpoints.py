@@ -335,7 +335,7 @@ def test_optimizers_may_be_given_with_their_course(tmp_path):
         optimizer = lambda p, schedule=schedule: Adam(p, 0.05, schedule=schedule)  # noqa: E731
         path = tmp_path / "run"
         if path.exists():
-            with pytest.raises(ValueError, match="is of another run: rates was 100 numbers"):
+            with pytest.raises(ValueError, match="is of another run: rates was 36 numbers"):
                 trained(path, optimizer=optimizer)
         else:
             trained(path, optimizer=optimizer)

@@ -20,7 +20,7 @@ FLOORS = (
     ("engine", "operators"),
     ("anomaly", "nn", "pickling"),
     ("__init__", "files", "web"),
-    ("archive", "cache", "columns", "expressions", "losses", "optim", "recording", "tables"),
+    ("archive", "cache", "columns", "expressions", "history", "losses", "optim", "recording", "tables"),
     ("checkpoints",),
     # the drawing of graphs knows nothing of training and of compiling
     ("drawing.graph",),
@@ -60,7 +60,8 @@ FLOORS = (
     ("explorer.model", "explorer.page"),
     ("explorer.exploration",),
     ("explorer",),
-    ("datasets", "options", "training"),
+    ("course", "datasets", "options"),
+    ("training",),
     ("classifier", "estimator.checks", "estimator.weights"),
     ("estimator.stopping",),
     ("estimator.perceptron",),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from micrograd_mlp import MLP, Value, datasets, losses, training
-from micrograd_mlp.engines import paused_collector
+from micrograd_mlp.engines import ENGINES, paused_collector
 from micrograd_mlp.optim import SGD
-from micrograd_mlp.training import ENGINES, fit, predict, predict_proba
+from micrograd_mlp.training import fit, predict, predict_proba
 
 X, Y = datasets.xor(n=40, noise=0.0, seed=0)
 

@@ -4,74 +4,40 @@ from __future__ import annotations
 
 import math
 import random
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .checkpoints import Keeper, State, fingerprint, restore, state_of
+from .checkpoints import Keeper
 from .columns import losses_of, scores_of
+from .course import Course, Samples, about
 from .engine import Value
-from .engines import COURSE, ENGINES, Compiled, Interpreted, SampleLoss, Task, engine_of, layers_of
+from .engines import ENGINES, Compiled, SampleLoss, Task, engine_of
+from .history import COLUMNS, Callback, Epoch, History
 from .losses import LOSSES
 from .names import chosen
 from .optim import OPTIMIZERS, SCHEDULES, Optimizer
 from .recording import Recording
 
+__all__ = [
+    "COLUMNS",
+    "Callback",
+    "Epoch",
+    "History",
+    "accuracy",
+    "batches",
+    "confusion_matrix",
+    "evaluate",
+    "fit",
+    "predict",
+    "predict_proba",
+    "probabilities",
+]
+
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """How well the model does after `epoch` passes over the data: accuracies are shares of 1; nan without test data."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    test_loss: float
-    test_accuracy: float
-    learning_rate: float
-
-
-# Called after each epoch with the epoch and the model; True ends the run.
-Callback = Callable[[Epoch, Any], bool | None]
-COLUMNS = tuple(column.name for column in fields(Epoch))
-
-
-@dataclass
-class History:
-    """The epochs of a run in order; `history.loss` and the other columns of `Epoch` are lists of numbers.
-
-    `reason` says why the run ended: epochs, accuracy, patience, callback, interrupted or diverged; `message` explains.
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    reason: str = "epochs"
-    message: str = "all epochs done"
-
-    def __getattr__(self, name: str) -> list[Any]:
-        if name in COLUMNS:
-            return [getattr(epoch, name) for epoch in self.epochs]
-        raise AttributeError(f"a History has the columns {', '.join(COLUMNS)}; no {name!r}")
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether the run has not been ended before its last epoch."""
-        return self.reason == "epochs"
-
-    def end(self, reason: str, message: str) -> History:
-        """Note why the run ended, and return this history."""
-        self.reason, self.message = reason, message
-        return self
-
-    def to_csv(self) -> str:
-        """Return the history as CSV text: a header, then one line an epoch."""
-        rows = [COLUMNS, *([repr(getattr(epoch, name)) for name in COLUMNS] for epoch in self.epochs)]
-        return "".join(",".join(row) + "\n" for row in rows)
 
 
 def fit(
@@ -141,8 +107,9 @@ def fit(
     count = len(train.X)
     batch_size = min(batch_size or count, count)
     parameters: list[Value] = model.parameters()
+    total = epochs * math.ceil(count / batch_size)  # steps
     if isinstance(optimizer, str):
-        rates = chosen(schedule, SCHEDULES, "schedule")(epochs * math.ceil(count / batch_size))
+        rates = chosen(schedule, SCHEDULES, "schedule")(total)
         rule: Optimizer = chosen(optimizer, OPTIMIZERS, "optimizer")(parameters, lr=lr, schedule=rates)
     else:
         rule = optimizer
@@ -157,7 +124,7 @@ def fit(
         callbacks = [record, *callbacks]
     measure = steps.measure() if measured and isinstance(steps, Compiled) else None
     rng = random.Random(seed) if isinstance(seed, int) else seed
-    course = _Course(steps, rng, list(callbacks), steps.reached)
+    course = Course(steps, rng, list(callbacks), steps.reached)
     history = course.history
     keeper = None
     if checkpoint is not None:
@@ -171,7 +138,7 @@ def fit(
             "measured": measured,
             "threads": threads,
         }
-        keeper = Keeper(checkpoint, every, {**(depends_on or {}), **options, **_about(course, train, test)})
+        keeper = Keeper(checkpoint, every, {**(depends_on or {}), **options, **about(course, train, test, total)})
     with keeper or nullcontext():
         if keeper:
             keeper.resume(course.go_on)
@@ -206,98 +173,6 @@ def fit(
     if patience is not None and history.reason in ("epochs", "patience"):
         _restore(parameters, course.best)
     return history
-
-
-@dataclass
-class _Course:
-    """A run on its way: what it is made of, and what has come of it, which its checkpoints keep."""
-
-    steps: Interpreted | Compiled
-    rng: random.Random | np.random.Generator
-    callbacks: list[Callback]
-    best: list[float]  # the weights of the lowest loss
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    history: History = field(default_factory=History)
-
-    @property
-    def kept(self) -> list[Any]:
-        """The callbacks that have a state."""
-        return [each for each in self.callbacks if hasattr(each, "state_dict") and hasattr(each, "load_state_dict")]
-
-    def state(self) -> State:
-        """Return all that decides how the run goes on."""
-        task, rule, history = self.steps.task, self.steps.task.rule, self.history
-        count = len(task.parameters)
-        return State(
-            weights=np.array(task.numbers(), dtype=np.float64),
-            good=np.array(self.steps.before_last(), dtype=np.float64),
-            best=np.array(self.best, dtype=np.float64),
-            best_loss=self.best_loss,
-            best_epoch=self.best_epoch,
-            frozen=tuple(parameter.frozen for parameter in task.parameters),
-            memories=np.array(list(rule.memories), dtype=np.float64).reshape(count, -1).T.copy(),
-            steps=rule.steps,
-            lr=rule.lr,
-            rng=state_of(self.rng),
-            history=np.array([astuple(epoch) for epoch in history.epochs], dtype=np.float64),
-            ended=() if history.goes_on else (history.reason, history.message),
-            callbacks=tuple(each.state_dict() for each in self.kept),
-        )
-
-    def go_on(self, state: State) -> None:
-        """Bring the run to where another one was."""
-        task, rule = self.steps.task, self.steps.task.rule
-        restore(self.rng, state.rng)
-        for parameter, number, frozen in zip(task.parameters, state.weights.tolist(), state.frozen, strict=True):
-            parameter.data, parameter.frozen = number, frozen
-        rule.memories = [tuple(memory) for memory in state.memories.T.tolist()]
-        rule.steps, rule.lr = state.steps, state.lr
-        self.best, self.best_loss, self.best_epoch = state.best.tolist(), state.best_loss, state.best_epoch
-        self.history.epochs[:] = [Epoch(int(row[0]), *row[1:]) for row in state.history.tolist()]
-        if state.ended:
-            self.history.end(*state.ended)
-        for callback, kept in zip(self.kept, state.callbacks, strict=True):
-            callback.load_state_dict(kept)
-        self.steps.start_from(state.good.tolist())
-
-
-def _about(course: _Course, train: Samples, test: Samples) -> dict[str, Any]:
-    """Return what a run depends on beside its options, as JSON can hold it."""
-    task = course.steps.task
-    rule, spread = task.rule, range(0, 10_000, 100)
-    knobs = ", ".join(f"{name}={value!r}" for name, value in vars(rule).items() if name not in COURSE)
-    return {
-        "model": layers_of(task.model) or f"{_told(task.model)} with {len(task.parameters)} parameters",
-        "X": fingerprint(train.X),
-        "y": fingerprint(train.y),
-        "weights": fingerprint(train.weights),
-        "X_test": fingerprint(test.X),
-        "y_test": fingerprint(test.y),
-        "weights_test": fingerprint(test.weights),
-        "optimizer": f"{type(rule).__name__}({knobs})",
-        "lr": rule.lr,
-        "rates": fingerprint(np.array([rule.schedule(step) for step in spread])),
-        "l1": task.l1,
-        "l2": task.l2,
-        "penalized": None if task.penalized is None else [value.label for value in task.penalized],
-        "batch_size": task.batch,
-        "engine": course.steps.name,
-        "callbacks": [type(each).__name__ for each in course.kept],
-    }
-
-
-def _told(thing: Any) -> str:
-    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Samples X (n by n_in) with their targets y and, unless all count the same, their weights, of mean 1."""
-
-    X: Array
-    y: Array
-    weights: Array | None = None
 
 
 def evaluate(
