@@ -245,6 +245,24 @@ def test_other_data_and_other_options_are_refused_by_name(tmp_path):
     assert re.fullmatch(rf"Error: .* is of another run: X was {numbers}, is {numbers} now; give .*\n", result.stderr)
 
 
+def test_where_there_is_nothing_to_go_on_with(tmp_path):
+    def call(*arguments):
+        result = CliRunner().invoke(cli.main, ["train", *arguments, "--resume", "--out", str(tmp_path)])
+        return result.exit_code, result.stdout, result.stderr
+
+    sentence = f"Error: no run was stopped in {tmp_path}; name a problem or a file, and one begins there\n"
+    assert call() == (2, "", sentence)
+    code, out, err = call("moons", *SMALL[:4], "--epochs", "1")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"No run was stopped in {tmp_path}: this one begins.\nmoons: 2-3-1")
+    assert call() == (0, f"The run in {tmp_path} has come to its end: all epochs done\n", "")
+    for content in (b"hi", (tmp_path / "model.safetensors").read_bytes()):
+        (tmp_path / "checkpoint.safetensors").write_bytes(content)
+        code, out, err = call()
+        assert (code, out) == (2, "")
+        assert re.fullmatch(r"Error: .*checkpoint.* (is no|holds) .*; without --resume, a run begins anew\n", err)
+
+
 def test_a_limit_on_memory(tmp_path):
     limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (800_000_000, 800_000_000))  # noqa: E731
     options = ("--samples", "20000", "--hidden", "64,64", "--batch", "0", "--engine", "python")

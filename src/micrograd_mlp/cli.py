@@ -183,9 +183,11 @@ def train(problem: str | None, config: str | None, resume: bool, **given: str | 
 
     if resume:
         stopped = experiment.stopped(options.out or "")
-        if stopped is None and (ended := experiment.ended(options)):
+        if stopped is None and (ended := experiment.ended(options.out or "", chosen)):
             say(plain(f"The run in {options.out} has come to its end: {ended}"))
             return 0
+        if stopped is None and "problem" not in chosen:
+            raise ValueError(f"no run was stopped in {options.out}; name a problem or a file, and one begins there")
         if stopped is None:
             say(plain(f"No run was stopped in {options.out}: this one begins."))
         else:

@@ -105,11 +105,13 @@ def stopped(folder: str | Path) -> Options | None:
     path = Path(folder) / CHECKPOINT
     if not path.exists():
         return None
-    about, _ = checkpoints.load(path)
     try:
+        about, _ = checkpoints.load(path)
         return Options.of({**about["options"], "out": str(folder)})
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} cannot be used: it is of no run of this program ({error})") from None
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is of no run of this program ({error}); without --resume, one begins anew") from None
+    except ValueError as error:
+        raise ValueError(f"{error}; without --resume, a run begins anew") from None
 
 
 def same(stopped: Options, given: Mapping[str, Any]) -> Options:
@@ -123,12 +125,12 @@ def same(stopped: Options, given: Mapping[str, Any]) -> Options:
     return stopped
 
 
-def ended(options: Options) -> str:
-    """Return how the run with these options, which is in their folder, has come to its end; "" if there is none."""
+def ended(folder: str | Path, given: Mapping[str, Any]) -> str:
+    """Return how the run in a folder has come to its end; "" if there is none, or one with options not as `given`."""
     try:
-        about = Classifier.load(Path(options.out or "") / "model.safetensors").about
-        asked = json.loads(json.dumps(options.of_training()))
-        return str(about["ended"]) if asked.items() <= about["options"].items() else ""
+        about = Classifier.load(Path(folder) / "model.safetensors").about
+        again = Options.of({**about["options"], **given}).of_training()
+        return "" if checkpoints.difference(about["options"], json.loads(json.dumps(again))) else str(about["ended"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 
