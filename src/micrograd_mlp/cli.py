@@ -164,6 +164,7 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
         "train digits --hidden 64,32",
         "train own.csv --label species --out runs/species",
         "train --config run.toml --seed 7",
+        "train moons --resume",
     )
 )
 @click.argument("problem", required=False, metavar="[PROBLEM|FILE.csv]")
