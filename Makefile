@@ -79,7 +79,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[notebook,onnx]' hypothesis mpmath mypy onnxruntime pandas pytest ruff
+	$(INSTALL) --editable '.[dask,notebook,onnx]' hypothesis mpmath mypy onnxruntime pandas pytest ruff
 	$(INSTALL) playwright || echo "No Playwright for this platform: tests in a browser will be skipped."
 	@touch $@
 

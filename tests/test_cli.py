@@ -19,7 +19,7 @@ from micrograd_mlp.drawing import Drawing, RenderError
 from micrograd_mlp.tables import load_csv
 from micrograd_mlp.training import Epoch
 
-COMMANDS = ("train", "predict", "draw", "export", "import", "datasets", "info")
+COMMANDS = ("train", "sweep", "predict", "draw", "export", "import", "datasets", "info")
 SMALL = ("--samples", "24", "--hidden", "3", "--epochs", "3")
 PROGRAM = (sys.executable, "-m", "micrograd_mlp")
 
@@ -81,7 +81,9 @@ def test_version_and_no_command():
     assert result.stderr.startswith("Usage: ")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"], ["train", "--epochs", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["sweep", "--help"], ["--version"], ["train", "--epochs", "0"]]
+)
 def test_help_and_bad_options_load_nothing_heavy(arguments):
     code = (
         "import sys; from micrograd_mlp.cli import main\n"

@@ -74,10 +74,17 @@ FLOORS = (
     ("exports.targets", "imports"),
     ("exports",),
     ("drawing.theme", "drawing.report"),
-    ("drawing.boundary", "drawing.curves", "drawing.weights"),
+    ("drawing.boundary", "drawing.curves", "drawing.trials", "drawing.weights"),
     ("drawing.animation",),
     ("drawing.plots",),
     ("experiment",),
+    # many runs, and what came of them
+    ("sweeps.space",),
+    ("sweeps.trials",),
+    ("sweeps.ledger", "sweeps.searches", "sweeps.workers"),
+    ("sweeps.results",),
+    ("sweeps.run",),
+    ("sweeps",),
     # the playground, and in it the server above the runs that it serves
     ("play.features", "play.maps", "play.problems"),
     ("play.settings", "play.points_text"),

@@ -1,4 +1,4 @@
-"""The command line: `micrograd-mlp train | predict | draw | explore | play | export | import | datasets | info`.
+"""The command line: `micrograd-mlp train | sweep | predict | draw | explore | play | export | import | ...`.
 
 What a user can get wrong ends with one sentence and exit code 2. Only click is loaded here, so that --help is quick;
 every command loads what it needs.
@@ -12,22 +12,26 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from . import __version__, memory
-from .options import PROBLEMS, TABLES, Options, read_toml
+from .options import PROBLEMS, SEARCHED, SWEPT, TABLES, Options, SweepOptions, read_toml
 from .signals import Stopped, stoppable
 
 if TYPE_CHECKING:
     from .experiment import Run
+    from .sweeps.results import Record, Result
     from .training import Epoch
 
 Rows = Sequence[tuple[str, ...]]
 
 BAD_USE, DIVERGED, INTERRUPTED = 2, 1, 130
 OUT_OF_MEMORY = "Error: memory ran out; a smaller network, fewer points or fewer of them a step (--batch) take less"
+MOST_RANKED = 10  # configurations in a table
+TEST_POINTS = "the points that no trial saw"
 
 
 class Program(click.Group):
@@ -131,6 +135,7 @@ def _examples(*lines: str) -> str:
     epilog=_examples(
         "train moons",
         "train own.csv --label species --hidden 16,16",
+        "sweep moons --hidden 8/16,16 --seeds 3",
         "predict runs/moons/model.safetensors new.csv",
         'draw "relu(2*x + y**2)" x=1.5 y=-2',
         "play",
@@ -143,17 +148,27 @@ def main() -> None:
     """Train small neural networks one number at a time, and see every number in them."""
 
 
-def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` an option for each of Options but the problem; they come as text and are checked there."""
-    for each in reversed(fields(Options)):
-        if each.name != "problem":
-            meaning, default = each.metadata["meaning"], each.default
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
-            varies = ", or by problem" if any(each.name in chosen for chosen in (PROBLEMS | TABLES).values()) else ""
-            help_text = meaning if default is None else f"{meaning} [default: {shown}{varies}]"
-            name = "--" + each.name.replace("_", "-")
-            command = click.option(name, each.name, metavar="VALUE", help=help_text)(command)
-    return command
+def _options_of(
+    options: Any, without: Sequence[str] = ("problem",), several: Sequence[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an option for each field of `options`; they come as text and are checked there.
+
+    Those that are `several` may hold more than one value.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for each in reversed(fields(options)):
+            if each.name not in without:
+                meaning, default = each.metadata["meaning"], each.default
+                shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
+                varies = ", or by problem" if any(each.name in found for found in (PROBLEMS | TABLES).values()) else ""
+                help_text = meaning if default is None else f"{meaning} [default: {shown}{varies}]"
+                name = "--" + each.name.replace("_", "-")
+                metavar = "VALUES" if each.name in several else "VALUE"
+                command = click.option(name, each.name, metavar=metavar, help=help_text)(command)
+        return command
+
+    return decorate
 
 
 @main.command(
@@ -168,7 +183,7 @@ def _options_of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 )
 @click.argument("problem", required=False, metavar="[PROBLEM|FILE.csv]")
-@_options_of_a_run
+@_options_of(Options)
 @click.option("--config", metavar="FILE.toml", help="take options from a file; those given here come first")
 @click.option("--resume", is_flag=True, help="go on with the run that was stopped in the folder")
 def train(problem: str | None, config: str | None, resume: bool, **given: str | None) -> int:
@@ -256,6 +271,118 @@ def _summarise(done: Run) -> None:
     table((), experiment.summary(done))
 
 
+@main.command(
+    epilog=_examples(
+        "sweep moons --hidden 8/16,16 --activation tanh/relu --seeds 3",
+        "sweep spirals --hidden 16,16/32,32 --lr 0.003..0.1 --search random --trials 40",
+        "sweep digits --lr 0.001..0.1 --l2 1e-6..1e-2 --batch 16..128 --search halving --trials 81",
+        "sweep own.csv --label species --optimizer adam/sgd --out runs/species",
+        "sweep moons --hidden 8/16/32 --seeds 20 --scheduler 127.0.0.1:8786",
+    )
+)
+@click.argument("problem", required=False, metavar="[PROBLEM|FILE.csv]")
+@_options_of(SweepOptions, without=())
+@_options_of(Options, without=("problem", "out"), several=SEARCHED)
+@click.option("--out", metavar="VALUE", help="folder for what is written [default: runs/sweep-PROBLEM]")
+@click.option("--config", metavar="FILE.toml", help="take options from a file; those given here come first")
+def sweep(problem: str | None, config: str | None, **given: str | None) -> int:
+    """Try options on a problem or a CSV file, and keep the best model.
+
+    Where VALUES stands, slashes part several values (--hidden 16/16,16 tries 16 and 16,16), and for a random or a
+    halving search two dots make a range (--lr 0.001..0.1). A file has them as text: hidden = "16/16,16".
+
+    Each configuration is trained with each seed, and ranked by its mean accuracy on points held out of learning, then
+    by its mean loss there. The best model is tested once, on points that no trial has seen. Each trial is kept when it
+    ends: after Ctrl-C or a power cut, the same command goes on.
+    """
+    chosen = {name: value for name, value in ({"problem": problem} | given).items() if value is not None}
+    chosen = (read_toml(config, SWEPT) if config else {}) | chosen
+    if "out" not in chosen:
+        chosen["out"] = str(Path("runs", f"sweep-{Path(str(chosen.get('problem', 'moons'))).stem}"))
+    from .sweeps import run
+
+    asked = run.plan(chosen)
+    with run.opened(asked) as ledger:
+        say(plain(f"{chosen.get('problem', 'moons')}: {run.describe(asked)}"))
+        try:
+            with _Trials() as progress:
+                result = run.carry_out(asked, ledger, progress)
+        except (KeyboardInterrupt, Stopped) as error:
+            ended = f"{len(ledger.rows) if ledger else 0} of {asked.search.total} trials are in {chosen['out']}"
+            tell(f"{_ending(error)}; {ended}; the same command goes on from there")
+            return _code(error)
+        return _tell_of_sweep(result, str(chosen["out"]))
+
+
+def _tell_of_sweep(result: Result, folder: str) -> int:
+    """Print the ranking, the test of the best model and the files of a sweep; return the exit code."""
+    from .sweeps.space import text_of
+
+    ranking = result.ranking
+    header = tuple(dict.fromkeys(("rank", *result.varied, "epochs", "accuracy", "loss", "trials")))  # each once
+    rows = []
+    for place, each in enumerate(ranking[:MOST_RANKED], 1):
+        scores = (f"{each.accuracy:.2%}", f"{each.loss:.4g}") if each.diverged < len(each.records) else ("diverged", "")
+        lost = f", {each.diverged} diverged" if 0 < each.diverged < len(each.records) else ""
+        values = {name: text_of(value) for name, value in each.values}
+        epochs = str(each.records[0].trial.options.epochs)
+        rows.append((str(place), *(values | {"epochs": epochs}).values(), *scores, f"{len(each.records)}{lost}"))
+    table(header, rows)
+    if len(ranking) > MOST_RANKED:
+        say(f"{len(ranking) - MOST_RANKED} more configurations are in {plain(folder)}/trials.csv.")
+    say("Ranked by accuracy on the points held out; that of the best of many is no estimate, its test is.")
+    if result.test:
+        say(f"The best model on {TEST_POINTS}: accuracy {result.test.accuracy:.2%}, loss {result.test.loss:.4g}")
+    say("Files:")
+    for name in ("model.safetensors", "trials.csv", "sweep.png"):
+        say(plain(str(Path(folder, name))))
+    if result.best.outcome.diverged:
+        tell("every trial diverged; smaller values of --lr may help")
+        return DIVERGED
+    return 0
+
+
+class _Trials:
+    """A progress of a sweep: a live bar where a terminal is, else a line at every tenth of the trials."""
+
+    def __init__(self) -> None:
+        self.ended, self.best = 0, 0.0
+        self.bar: Any = None
+
+    def __enter__(self) -> _Trials:
+        self.bar = _bar("trial", 0)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def __call__(self, record: Record, ended: int, total: int) -> None:
+        before, self.ended = self.ended, ended
+        if not record.outcome.diverged:
+            self.best = max(self.best, record.outcome.held_accuracy)
+        told = f"best held-out accuracy {self.best:.1%}"
+        if self.bar:
+            self.bar.update(self.bar.task_ids[0], completed=ended, total=total, description=told)
+        elif before == 0 or ended * 10 // total > before * 10 // total:
+            say(f"trial {ended}/{total}: {told}")
+
+
+def _bar(what: str, total: int) -> Any:
+    """Return a live bar that counts to `total`, where a terminal is; else None."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    console = Console(file=cast(TextIO, _Stdout()))
+    bar = Progress(TextColumn(what), *columns, TextColumn("{task.description}"), console=console)
+    bar.start()
+    bar.add_task("", total=total)
+    return bar
+
+
 class _Progress:
     """A callback for `fit`: a live bar where a terminal is, else a line at every tenth of the epochs."""
 
@@ -264,15 +391,7 @@ class _Progress:
         self.bar: Any = None
 
     def __enter__(self) -> _Progress:
-        if sys.stdout.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-            console = Console(file=cast(TextIO, _Stdout()))
-            self.bar = Progress(TextColumn("epoch"), *columns, TextColumn("{task.description}"), console=console)
-            self.bar.start()
-            self.bar.add_task("", total=self.epochs)
+        self.bar = _bar("epoch", self.epochs)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -145,15 +145,19 @@ def left(folder: Path) -> str:
 def prepare(options: Options) -> Run:
     """Return the run before its first step. Raises ValueError or OSError for points that cannot serve."""
     table = load(options)
-    points = split(table, options.test_share, options.seed)
-    options = replace(options, epochs=options.epochs or _epochs(len(points.y)))
+    return begin(options, split(table, options.test_share, options.seed), table.features, table.classes)
+
+
+def begin(options: Options, points: Points, features: tuple[str, ...], classes: tuple[str, ...]) -> Run:
+    """Return the run on these points before its first step; it has no folder yet. Raises ValueError as `prepare`."""
+    options = replace(options, epochs=options.epochs or default_epochs(len(points.y)))
     with np.errstate(all="ignore"):
         scaling = Scaling.of(points.X)
         held_out = scaling(points.X_test)
     if not (np.isfinite([scaling.mean, scaling.deviation]).all() and np.isfinite(held_out).all()):
         raise ValueError(f"{options.problem} holds numbers too far from each other to be standardised")
-    network = _network(options, len(table.features), len(table.classes))
-    return Run(options, points, Classifier(network, scaling, table.features, table.classes), History())
+    network = _network(options, len(features), len(classes))
+    return Run(options, points, Classifier(network, scaling, features, classes), History())
 
 
 def load(options: Options) -> Table:
@@ -193,8 +197,21 @@ def learn(start: Run, callbacks: Iterable[Callback] = (), *, keep: bool = False,
     """
     from .drawing.plots import BoundaryFrames
 
+    snapshots = BoundaryFrames() if len(start.classifier.features) == 2 else None
+    seen: Iterable[Callback] = [snapshots, *callbacks] if snapshots else callbacks
+    return replace(train(start, seen, Recording(), keep=keep, resume=resume), snapshots=snapshots)
+
+
+def train(
+    start: Run,
+    callbacks: Iterable[Callback] = (),
+    record: Recording | None = None,
+    *,
+    keep: bool = False,
+    resume: bool = False,
+) -> Run:
+    """Train the network of `start` as `learn` does, without the memories that pictures are made of."""
     options, classifier, points = start.options, start.classifier, start.points
-    snapshots, record = BoundaryFrames() if len(classifier.features) == 2 else None, Recording()
     tested = len(points.y_test) > 0
     path = start.folder / CHECKPOINT
     if keep and not resume:
@@ -207,13 +224,13 @@ def learn(start: Run, callbacks: Iterable[Callback] = (), *, keep: bool = False,
         X_test=classifier.scaling(points.X_test) if tested else None,
         y_test=points.y_test if tested else None,
         batch_size=options.batch or None,
-        callbacks=[*([snapshots] if snapshots else []), *callbacks],
+        callbacks=callbacks,
         record=record,
         checkpoint=path if keep else None,
         depends_on={"options": options.of_training()},
         **{name: getattr(options, name) for name in _FIT},
     )
-    done = replace(start, history=history, snapshots=snapshots, record=record, seconds=time.perf_counter() - begun)
+    done = replace(start, history=history, record=record, seconds=time.perf_counter() - begun)
     classifier.about.update(_about(done))
     if keep and history.reason == "diverged" and not done.learned:
         path.unlink(missing_ok=True)
@@ -441,8 +458,20 @@ def _network(options: Options, n_in: int, classes: int) -> MLP:
     return MLP(n_in, sizes[1:], activation=[*names, "linear"], rng=random.Random(options.seed), **chosen)
 
 
-def _epochs(points: int) -> int:
+def default_epochs(points: int) -> int:
+    """Return how many epochs so many points are learned for, if it is not said."""
     return min(max(SHOWN_POINTS // points, 20), 300)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of an `out`, if it is not there. Raises ValueError if it is not one that can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise ValueError(f"out takes a folder that can be written; {folder}: {reason}") from None
 
 
 @contextmanager
@@ -452,13 +481,7 @@ def claimed(folder: Path, problem: str) -> Iterator[None]:
     Raises ValueError if no run can be written there, if another one is being written there, or if it would replace what
     is not of an earlier run.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
-        raise ValueError(f"out takes a folder that can be written; {folder}: {reason}") from None
+    make_folder(folder)
     with locked(folder / ".lock", str(folder)):
         present = [folder / name for name in FILES if (folder / name).exists()]
         for path in present:

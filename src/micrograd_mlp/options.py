@@ -1,4 +1,4 @@
-"""What a training run is asked to do: every option once, with its default, what it takes, and what it is for.
+"""What a training run or a sweep is asked to do: every option once, with its default, what it takes, what it is for.
 
 The command line, a TOML file and Python all give options by name; one check each says what is wrong with a value,
 whether it came as text or as a number.
@@ -7,7 +7,7 @@ whether it came as text or as a number.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,10 @@ TABLES: dict[str, dict[str, Any]] = {
     "breast-cancer": {"epochs": 20},
     "digits": {"epochs": 30},
 }
+# The options of which a sweep takes several values.
+SEARCHED = ("hidden", "activation", "init", "loss", "optimizer", "lr", "schedule", "epochs", "batch", "l1", "l2")
+SEARCHES = ("grid", "random", "halving")
+DRAWN = 20  # configurations, if not said
 ENGINES = ("python", "numpy", "native")  # those of training, which is not loaded for a list of options
 LEARNING_RATES = {"sgd": 0.5, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}
 
@@ -131,8 +135,62 @@ class Options:
         return {name: value for name, value in asdict(self).items() if value is not None and name != "out"}
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """Return the options in a TOML file by name. ValueError for bad TOML and unknown keys, OSError if it is no file."""
+@dataclass(frozen=True)
+class SweepOptions:
+    """What a sweep is asked besides the options of its runs, each checked: how it searches, ranks and spreads."""
+
+    search: str = option(
+        "grid", one_of(SEARCHES), "grid tries every combination, random draws some, halving gives the best more epochs"
+    )
+    trials: int | None = option(
+        None, whole(1, 100_000), f"configurations that random and halving draw; each has every seed [default: {DRAWN}]"
+    )
+    seeds: int = option(1, whole(1, 1000), "seeds that each configuration is tried with, from --seed on")
+    eta: int | None = option(
+        None, whole(2, 100), "halving goes on with one in so many, and as many times the epochs [default: 3]"
+    )
+    held_share: float = option(
+        0.25, number(0, 1, above=True, below=True), "share of the points not tested on that trials are ranked by"
+    )
+    jobs: int | None = option(
+        None, whole(1, 1024), "processes that trials run in [default: one a core, where it is worth their start]"
+    )
+    scheduler: str | None = option(
+        None, text, "address of a Dask scheduler, such as 127.0.0.1:8786; trials run on its workers"
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.search == "grid" and self.trials is not None:
+            raise ValueError("trials is for a random or a halving search; a grid tries every combination")
+        if self.search != "halving" and self.eta is not None:
+            raise ValueError(f"eta is for a halving search, not for {self.search}")
+        if self.jobs is not None and self.scheduler is not None:
+            raise ValueError("jobs is for this machine; with a scheduler, its workers say how many trials they run")
+        if self.search == "halving" and self.eta is None:
+            object.__setattr__(self, "eta", 3)
+        if self.search != "grid" and self.trials is None:
+            object.__setattr__(self, "trials", DRAWN)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> SweepOptions:
+        """Return the options of a sweep among those `given` by name, the others of which are of its runs."""
+        return cls(**{each.name: given[each.name] for each in fields(cls) if each.name in given})
+
+    def of_search(self) -> dict[str, Any]:
+        """Return what the results depend on: all but where the trials run."""
+        values = {name: getattr(self, name) for name in SWEPT if name not in ("jobs", "scheduler")}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+SWEPT = tuple(each.name for each in fields(SweepOptions))
+
+
+def read_toml(path: str | Path, also: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the options in a TOML file by name: those of a run, and `also` these.
+
+    Raises ValueError for bad TOML and unknown keys, OSError if it is no file.
+    """
     try:
         with open(path, "rb") as file:
             given = tomllib.load(file)
@@ -141,7 +199,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     options = {name.replace("-", "_"): value for name, value in given.items()}
     try:
         for name in options:
-            refuse_unknown(name, [each.name for each in fields(Options)], "option")
+            refuse_unknown(name, [*(each.name for each in fields(Options)), *also], "option")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return options
