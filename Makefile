@@ -14,7 +14,7 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help play train test check format fuzz bench bench-peers notebook figures oracle web clean
+.PHONY: help play train test check format fuzz package mutants bench bench-peers notebook figures oracle web clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,13 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 
 fuzz: $(VENV)/.dev ## 10,000 random programs: every backend of the compiler against the engine; takes an hour or so
 	MICROGRAD_MLP_CACHE= $(BIN)/python tests/compiler/random_programs.py
+
+package: ## the source distribution and the wheel, built and tried as a user meets them, in an empty environment
+	$(PYTHON) tests/distributions.py
+
+mutants: $(VENV)/.dev ## a thousand changes of ops, engine and ieee, one at a time: how many the tests notice; half an hour or more
+	$(INSTALL) cosmic-ray
+	$(BIN)/python tests/mutants.py
 
 bench: $(VENV)/.dev ## speed and memory beside stock micrograd, as ratios of one run; what the compiler makes; training steps
 	$(INSTALL) micrograd==0.1.0
@@ -79,7 +86,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[dask,notebook,onnx]' hypothesis mpmath mypy onnxruntime pandas pytest ruff
+	$(INSTALL) --editable '.[dask,notebook,onnx]' hypothesis mpmath mypy onnxruntime pandas pytest ruff uv_build
 	$(INSTALL) playwright || echo "No Playwright for this platform: tests in a browser will be skipped."
 	@touch $@
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 
 import numpy as np
@@ -48,6 +49,19 @@ def model(tmp_path, no_pictures):
     result = call("train", "moons", *SMALL, "--out", tmp_path / "run")
     assert (result.exit_code, result.stderr) == (0, "")
     return tmp_path / "run" / "model.safetensors"
+
+
+# What is said
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_one_line_without_the_code_that_gave_it(tmp_path, no_pictures, monkeypatch):
+    monkeypatch.setattr(
+        experiment, "describe_network", lambda _: warnings.warn("first\nsecond", stacklevel=1) or "a network"
+    )
+    result = call("train", "moons", *SMALL, "--out", tmp_path / "run")
+    assert result.exit_code == 0
+    assert set(result.stderr.splitlines()) == {"Warning: first\\nsecond"}
 
 
 # Help

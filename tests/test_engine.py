@@ -79,6 +79,8 @@ def test_numbers_in_code_are_constants():
     assert out._prev[0].args == (2.0, x)
     assert out._prev[0]._prev == (x,)
     assert topological_order(out) == [x, out._prev[0], out]
+    for swapped in (2 + x, 2 - x, 2 * x, 2 / x, 2**x):
+        assert swapped.args == (2.0, x)
 
 
 def test_order_puts_arguments_before_users_and_names_each_once():
@@ -316,6 +318,7 @@ def test_grad_cannot_pass_a_backward_of_ones_own():
         grad(cube(x) + 1.0, x)
     other = Value(1.0)
     assert grad(cube(x) * other, other).data == 8.0  # where it is not on the way it does not matter
+    assert grad(cube(x), other).data == 0.0
 
 
 @pytest.mark.parametrize("how", [lambda *a: Value(*a[:2], a[2]), lambda *a: Value(a[0], a[1], local_grads=a[2])])
@@ -327,9 +330,32 @@ def test_local_grads_of_ones_own(how):
     assert [slope.data for slope in grad(how(24.0, (a, b, c), (12.0, 8.0, 6.0)), [a, b, c])] == [12.0, 8.0, 6.0]
 
 
+def test_an_operation_of_ones_own_has_as_many_children_as_one_likes():
+    children = [Value(float(n)) for n in range(300)]
+    slopes = [float(n % 7) for n in range(300)]
+    assert gradients(Value(0.0, children, local_grads=slopes), *children) == slopes
+
+
 def test_an_operation_without_any_rule_passes_nothing():
     x = Value(2.0)
     assert gradients(Value(8.0, (x,), "cube"), x) == [0]
+    y, z = Value(3.0), Value(4.0)
+    assert gradients(Value(24.0, (x, y, z), "product"), x, y, z) == [0, 0, 0]
+    assert Value(24.0, (x, y, z), "product")._local_grads == ()
+
+
+def test_a_result_of_two_arguments_holds_nothing_but_its_slots():
+    x, y = Value(1.0), Value(2.0)
+    for out in (x, x + y, x * 2.0, ops.maximum(x, y), x.tanh()):
+        assert vars(out) == {}
+        assert out.grad == 0
+
+
+def test_a_slope_of_zero_times_an_infinite_gradient_is_nan_in_an_operation_of_ones_own():
+    for count in (1, 2):
+        children = [Value(1.0) for _ in range(count)]
+        out = Value(1.0, children, (0.0,) * count)
+        assert all(map(math.isnan, gradients(Value(0.0, (out,), (inf,)), *children)))
 
 
 def test_keywords_of_the_three_micrograds():
@@ -432,6 +458,21 @@ def test_arrays_take_values_as_their_elements():
     assert gradients((np.array([1.0, 3.0]) * x).sum(), x) == [4.0]
 
 
+def test_another_class_that_records_takes_a_value():
+    class Symbol:
+        def apply_op(self, op, *args):
+            return op.name
+
+        def __float__(self):
+            return 1.0
+
+        def __rmul__(self, other):
+            return f"{other.data} times a symbol"
+
+    assert Value(2.0) * Symbol() == "2.0 times a symbol"
+    assert ops.exp(Symbol()) == "exp"
+
+
 def test_integers_of_any_size():
     assert (Value(1) + 10**400).data == inf
     assert Value(-(10**400)).data == -inf
@@ -484,6 +525,8 @@ def test_wrong_types_are_named(make, message):
 def test_a_wrong_count_of_local_grads_is_named():
     with pytest.raises(ValueError, match=re.escape("1 children need as many local_grads, got 2: (1, 2)")):
         Value(1.0, (Value(1.0),), (1, 2))
+    with pytest.raises(ValueError, match=re.escape("2 children need as many local_grads, got 1: (1,)")):
+        Value(1.0, (Value(1.0), Value(2.0)), local_grads=(1,))
 
 
 # --- edges go through the engine as through the table

@@ -11,9 +11,9 @@ from micrograd_mlp.ieee import as_float, divide, log1p_exp, logistic, power, tot
 
 inf, nan = math.inf, math.nan
 TINY, HUGE = 5e-324, 1.7976931348623157e308
-EDGES = [sign * size for size in (0.0, TINY, 0.5, 1 / 3, 1.0, 2.0, 3.0, 8.0, 1e160, HUGE, inf) for sign in (1, -1)] + [
-    nan
-]
+EDGES = [
+    sign * size for size in (0.0, TINY, 0.5, 1 / 3, 1.0, 2.0, 2.5, 3.0, 8.0, 1e160, HUGE, inf) for sign in (1, -1)
+] + [nan]
 
 
 def same(a, b):
@@ -60,6 +60,9 @@ def test_total_returns_where_python_raises():
     assert math.isnan(log(-1.0))
     assert math.isnan(sqrt(-1.0))
     assert math.isnan(total(math.sin)(inf))
+    falling = total(lambda a: math.log(-a), pole=0.0)  # its pole lies at the other end
+    assert (falling(-1.0), falling(0.0)) == (0.0, -inf)
+    assert math.isnan(falling(1.0))
     assert math.isnan(exp(nan))
 
 

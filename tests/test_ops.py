@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 
+import numpy as np
 import pytest
 from calculus import KINKS, along, difference, faults, points, step_size
 
@@ -75,6 +76,44 @@ def test_a_rule_wrong_on_one_side_of_its_kink_is_reported():
 
 def test_a_row_that_is_defined_nowhere_is_reported_as_never_compared():
     assert faults([replace(ops.sqrt, forward=lambda a: nan)]) == ["sqrt: partial 0 was compared at 0 points only"]
+
+
+# --- what is computed, against NumPy
+
+NUMPY = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
+    "tanh": np.tanh, "sigmoid": lambda a: 1.0 / (1.0 + np.exp(-a)), "softplus": lambda a: np.logaddexp(0.0, a),
+    "relu": lambda a: np.maximum(a, 0.0), "leaky_relu": lambda a, b: np.where(a > 0.0, a, b * a), "abs": np.absolute,
+    "maximum": np.maximum, "minimum": np.minimum, "step": lambda a: np.heaviside(a, 0.0), "equal": np.equal,
+    "where": np.where, "detach": np.positive,
+}  # fmt: skip
+
+
+@by_name
+def test_results_are_those_of_numpy(op):
+    for point in product((-8.0, -1.0, -0.25, 0.0, 0.25, 1.0, 3.0, inf), repeat=len(op.partials)):
+        with np.errstate(all="ignore"):
+            expected = float(NUMPY[op.name](*map(np.float64, point)))
+        assert op(*point) == pytest.approx(expected, rel=1e-15, abs=0.0, nan_ok=True), point
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "zero"),
+    [
+        (ops.relu, (0.0,), 0.0),
+        (ops.relu, (-0.0,), -0.0),
+        (ops.leaky_relu, (0.0, -1.0), -0.0),
+        (ops.leaky_relu, (-0.0, 0.5), -0.0),
+        (ops.maximum, (0.0, -0.0), 0.0),
+        (ops.maximum, (-0.0, 0.0), -0.0),
+        (ops.minimum, (0.0, -0.0), 0.0),
+        (ops.minimum, (-0.0, 0.0), -0.0),
+    ],
+    ids=lambda what: getattr(what, "name", None),
+)
+def test_a_zero_keeps_its_sign_and_of_two_zeros_the_first_is_taken(op, args, zero):
+    assert math.copysign(1.0, op(*args)) == math.copysign(1.0, zero)
 
 
 # --- derivatives of derivatives
@@ -221,6 +260,10 @@ def test_what_was_not_selected_gets_nothing_even_from_an_infinite_gradient():
     slope, steep = Value(0.1), Value(5.0)
     Value(0.0, (ops.leaky_relu(steep, slope),), (inf,)).backward()
     assert (steep.grad, slope.grad) == (inf, 0)
+    for op, point in ((ops.maximum, (2.0, 1.0)), (ops.minimum, (1.0, 2.0))):
+        chosen, other = map(Value, point)
+        Value(0.0, (op(chosen, other),), (inf,)).backward()
+        assert (chosen.grad, other.grad) == (inf, 0)
 
 
 # --- the rows as functions
@@ -251,6 +294,8 @@ def test_wrong_arguments_are_named():
         ops.mul(1.0)
     with pytest.raises(TypeError, match=re.escape("relu (max(a, 0)) takes 1 argument(s), got 2")):
         ops.relu(1.0, 2.0)
+    with pytest.raises(TypeError, match=re.escape("leaky_relu (a if a > 0 else b * a) takes 2 argument(s), got 3")):
+        ops.leaky_relu(1.0, 2.0, 3.0)
     with pytest.raises(TypeError, match="expected a number, got str: 'two'"):
         ops.add(1.0, "two")
     with pytest.raises(TypeError, match="expected a number, got NoneType: None"):
@@ -312,4 +357,10 @@ def test_a_partial_reads_like_its_formula():
 def test_a_row_cannot_be_changed():
     with pytest.raises(AttributeError):
         ops.add.name = "plus"
+    assert not hasattr(ops.add, "__dict__")
     assert isinstance(ops.add, Op)
+
+
+def test_a_row_equals_itself_alone():
+    assert replace(ops.add) != ops.add
+    assert len({ops.add, replace(ops.add), ops.add}) == 2

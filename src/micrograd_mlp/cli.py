@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -43,7 +44,7 @@ class Program(click.Group):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
         try:
-            with stoppable():
+            with stoppable(), _warnings_in_one_line():
                 code = super().main(*args, **(extra | {"standalone_mode": False})) or 0
         except click.exceptions.NoArgsIsHelpError as error:
             code = BAD_USE
@@ -86,6 +87,14 @@ def _flush() -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Within this block a warning is told as an error is, without the line of code that gave it."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell(f"Warning: {message}")
+        yield
 
 
 def plain(text: str) -> str:

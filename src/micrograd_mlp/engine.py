@@ -135,15 +135,14 @@ class Value:
     def _backward(self) -> None:
         """Apply the chain rule here: each argument's gradient grows by this one times the derivative by it."""
         a, b, op = self._a, self._b, self.op
-        if a is None or op is None:
+        if a is None or op is None or op.flat:
             return
         if b is None:
             slope = op.partials[0](self.data, a.data) if op.partials else 0.0
-            if not op.flat:
-                a.grad += slope * self.grad if slope or not op.selects else 0.0
+            a.grad += slope * self.grad if slope or not op.selects else 0.0
         elif op.selects:
             for node, slope in self._slopes():
-                if node.__class__ is not Constant and not op.flat:
+                if node.__class__ is not Constant:
                     node.grad += slope * self.grad if slope else 0.0
         else:
             (by_a, by_b), grad = op.partials, self.grad
@@ -242,14 +241,14 @@ def grad(output: Value, inputs: Any) -> Any:
     for node in order:
         if not between.isdisjoint(node._nodes()):
             between.add(node)
-    adjoint: dict[Value, Any] = {output: 1.0}
+    adjoint: dict[Value | float, Any] = {output: 1.0}
     for node in reversed(order):
         if node.op is None or node.op.flat or node not in between or node not in adjoint:
             continue
         if not node.op.partials:
             raise ValueError(f"grad cannot pass {node!r}, it has no local_grads; backward() can, by its own _backward")
         for arg, partial in zip(node.args, node.op.partials, strict=True):
-            if isinstance(arg, Value) and arg in between:
+            if arg in between:
                 slope = partial(node, *node.args)
                 share = ops.where(slope, slope * adjoint[node], 0.0) if node.op.selects else slope * adjoint[node]
                 adjoint[arg] = adjoint[arg] + share if arg in adjoint else share

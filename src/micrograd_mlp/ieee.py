@@ -38,7 +38,7 @@ def divide(a: float, b: float) -> float:
     try:
         return a / b
     except ZeroDivisionError:
-        return math.nan if a == 0.0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
+        return a * math.copysign(math.inf, b)
 
 
 def power(a: float, b: float) -> float:

@@ -85,12 +85,12 @@ minimum: Op = _row("minimum", "min(a, b)", lambda a, b: a if a <= b or math.isna
                     lambda out, a, b: where(equal(a, b), 0.5, 1.0 - step(b - a))),
                    symbol="min", note="where a = b each has slope 1/2", selects=True)
 step: Op = _row("step", "1 if a > 0 else 0", lambda a: 1.0 if a > 0.0 else 0.0, (lambda out, a: 0.0,),
-                note="slope 0 everywhere, at the jump too", selects=True, flat=True)
+                note="slope 0 everywhere, at the jump too", flat=True)
 equal: Op = _row("equal", "1 if a = b else 0", lambda a, b: 1.0 if a == b else 0.0, (lambda out, a, b: 0.0,
-                 lambda out, a, b: 0.0), symbol="=", note="slope 0 everywhere", selects=True, flat=True)
+                 lambda out, a, b: 0.0), symbol="=", note="slope 0 everywhere", flat=True)
 where: Op = _row("where", "b if a != 0 else c", lambda a, b, c: b if a != 0.0 else c,
                  (lambda out, a, b, c: 0.0, lambda out, a, b, c: where(a, 1.0, 0.0),
                   lambda out, a, b, c: where(a, 0.0, 1.0)), note="slope 0 by a", selects=True)
 detach: Op = _row("detach", "a, held fixed", lambda a: a, (lambda out, a: 0.0,),
-                  note="slope 0 by definition", selects=True, flat=True)
+                  note="slope 0 by definition", flat=True)
 # fmt: on
