@@ -5,9 +5,9 @@
     python benchmarks/estimators.py --seeds 3
 
 All get the same split and scaling, the same layers (64 and 32 units, relu), Adam with the same rate, batches of 64 and
-the same number of epochs, in float64 and on one core. They take turns, seed by seed. The first fit of a network of a
-new shape compiles it, so it is told apart: in a process that finds the machine code in its folder, and in one that does
-not.
+the same number of epochs, in float64 and on one core. They take turns, seed by seed. The first fit of a network in a
+process is told apart, as the median of three processes: one that finds in its folder what an earlier one compiled, and
+one that does not, and compiles it.
 """
 
 import argparse
@@ -85,11 +85,14 @@ def data_of(name: str) -> tuple[Any, ...]:
 
 
 def first_fit(name: str, cache: str | None) -> float:
-    """Return the seconds that our first fit takes in a new process; `cache` is the folder of machine code, if any."""
+    """Return the seconds that our first fit takes in a new process, the median of three.
+
+    `cache` is the folder of machine code, "" for none.
+    """
     environment = os.environ | ({} if cache is None else {"MICROGRAD_MLP_CACHE": cache})
     command = [sys.executable, __file__, name, "--first"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return float(told.stdout)
+    told = [subprocess.run(command, capture_output=True, text=True, check=True, env=environment) for _ in range(3)]
+    return median(float(each.stdout) for each in told)
 
 
 def compare(name: str, seeds: int) -> list[tuple[str, ...]]:
@@ -133,7 +136,7 @@ def main() -> None:
     print("| data | | test accuracy | median s | all s | first fit, s |\n|---|---|---|---|---|---|")
     for name in options.data:
         for row in compare(name, options.seeds):
-            first = f"{first_fit(name, None):.1f} (new machine {first_fit(name, ''):.1f})" if row[1] == "here" else ""
+            first = f"{first_fit(name, None):.2f} (new machine {first_fit(name, ''):.2f})" if row[1] == "here" else ""
             print(f"| {' | '.join(row)} | {first} |", flush=True)
     return None
 

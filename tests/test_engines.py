@@ -267,7 +267,7 @@ def compilations(monkeypatch):
     """Count how often steps are compiled, with nothing kept from before."""
     monkeypatch.setattr(engines, "_LATEST", {})
     counted, compiled = [], Compiled._compiled
-    monkeypatch.setattr(Compiled, "_compiled", lambda self: counted.append(1) or compiled(self))
+    monkeypatch.setattr(Compiled, "_compiled", lambda self, known: counted.append(1) or compiled(self, known))
     return counted
 
 
@@ -332,11 +332,11 @@ def test_a_rule_of_ones_own_is_compiled_for_itself(compilations):
 
 
 def test_not_all_that_was_compiled_is_kept(compilations, monkeypatch):
-    monkeypatch.setattr(engines, "KEPT", 2)
+    monkeypatch.setattr(engines, "KEPT", 4)  # two for each: the steps and the measure
     for size in (1, 2, 3, 2, 1):
         run("numpy", sizes=(size, 1), epochs=1)
     assert len(compilations) == 4
-    assert len(engines._LATEST) == 2
+    assert len(engines._LATEST) == 4
 
 
 def test_the_engine_of_no_name(monkeypatch):
@@ -367,3 +367,49 @@ def test_the_compiled_measure_is_that_of_the_model():
         np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-12)
         hinges = [max(0.0, 1.0 - (2.0 * y - 1.0) * s) for s, y in zip(expected, Y[:7].tolist(), strict=True)]
         np.testing.assert_allclose(each, hinges, rtol=1e-12)
+
+
+# What another process may use
+
+
+def key(loss=losses.LOSSES["bce"], rule=optim.Adam, activation="tanh"):
+    model = network(activation=activation)
+    return engines.key_of(Task(model, model.parameters(), X, Y, loss, rule(model.parameters())))
+
+
+def test_the_text_of_a_key_says_what_the_code_depends_on(monkeypatch):
+    monkeypatch.setitem(optim.OPTIMIZERS, "another", optim.RMSprop)
+    texts = [
+        engines.text_of(each)
+        for each in (
+            key(),
+            key(loss=losses.LOSSES["mse"]),
+            key(loss=losses.LOSSES["hinge"]),
+            key(rule=optim.AdamW),
+            key(rule=optim.RMSprop),
+            key(rule=lambda p: optim.Adam(p, eps=1e-7)),
+            key(activation="relu"),
+        )
+    ]
+    assert len(set(texts)) == len(texts)
+    assert all(texts)
+    assert engines.text_of(key()) == texts[0]
+    assert " at 0x" not in "".join(texts)  # no address of this process
+
+
+def test_what_names_code_of_ones_own_has_no_text(monkeypatch):
+    class Mine(optim.SGD):
+        pass
+
+    assert key(rule=Mine) is None
+    monkeypatch.setitem(optim.OPTIMIZERS, "mine", Mine)
+    assert engines.text_of(key(rule=Mine)) == ""
+    own_loss = lambda scores, target: scores * target  # noqa: E731
+    assert key(loss=own_loss) is None
+    monkeypatch.setattr(engines, "_LOSSES", [*engines._LOSSES, own_loss])
+    assert engines.text_of(key(loss=own_loss)) == ""
+    own_op = ops.Op("tanh", "mine", math.tanh, ops.tanh.partials)
+    for function in (lambda a: a * a, own_op):
+        monkeypatch.setitem(engines.ACTIVATIONS, "tanh", (function, "Mine", "he"))
+        assert key() is not None
+        assert engines.text_of(key()) == ""

@@ -1,6 +1,7 @@
 """Micrograd-MLP: see, trust and run a neural network, one number at a time."""
 
 from importlib import import_module
+from time import time
 from typing import Any
 
 from . import pickling  # noqa: F401  # teaches pickle and copy to take graphs of any depth
@@ -8,6 +9,7 @@ from .anomaly import detect_anomaly
 from .engine import Value, grad, topological_order
 from .nn import MLP, Layer, Module, Neuron
 
+LOADED = time()  # what is written to a source file from here on does not run in this process
 __version__ = "0.1.0"
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "detect_anomaly", "grad", "topological_order"]
 

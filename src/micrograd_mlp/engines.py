@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from . import losses
+from . import losses, ops
 from .anomaly import describe, detect_anomaly, first_non_finite
 from .engine import Constant, Value, grad
-from .nn import MLP, Layer, Neuron
+from .nn import ACTIVATIONS, MLP, Layer, Neuron
 from .optim import OPTIMIZERS, Optimizer
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -243,33 +243,42 @@ class Compiled:
 
     def _compile(self) -> Any:
         """Return the steps of the task: the code made for another one like it, if there was one."""
-        key = key_of(self.task)
-        key = key and (key, self._backend, self._threads)
+        return self._latest("steps", self._compiled).again(self._state(), self.task.columns)
+
+    def _latest(self, what: str, make: Callable[[str], Any]) -> Any:
+        """Return what was made for a task like this one, if it is among the latest; else what `make` makes.
+
+        That gets a text that says all that the code depends on, or "".
+        """
+        task_key = key_of(self.task)
+        key = None if task_key is None else (what, task_key, self._backend, self._threads)
         with _LOCK:
             known = _LATEST.pop(key, None)
             if known is not None:
                 _LATEST[key] = known  # as the latest
         if known is not None:
-            return known.again(self._state(), self.task.columns)
-        steps = self._compiled()
-        if key is not None and steps.is_closed:
+            return known
+        text = "" if task_key is None else text_of(task_key)
+        with paused_collector():
+            made = make(text and f"{what} {text}")
+        if key is not None and made.is_closed:
             with _LOCK:
-                _LATEST[key] = steps.again([], [column[:1] for column in self.task.columns])
+                _LATEST[key] = made
                 while len(_LATEST) > KEPT:
                     del _LATEST[next(iter(_LATEST))]
-        return steps
+        return made
 
-    def _compiled(self) -> Any:
+    def _compiled(self, known: str) -> Any:
         from .compiler import vmap
         from .compiler.steps import Steps
 
-        task, parameters, rule = self.task, self.task.parameters, self.task.rule
+        task, parameters = self.task, self.task.parameters
 
         def advance(state: Any, samples: Sequence[Any], lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
             loss = task.objective(vmap(task.loss)(*samples))
             slopes = grad(loss, parameters)
             memories = self._memories_of(state[len(parameters) :])
-            values, memories = rule.update(parameters, slopes, memories, lr, count)
+            values, memories = self._updated(slopes, memories, lr, count)
             values = [old if old.frozen else new for old, new in zip(parameters, values, strict=True)]
             finite = losses.total(0.0 * slope for slope in slopes)  # nan if one of them is not
             return [loss, finite], [*values, *(number for column in zip(*memories, strict=True) for number in column)]
@@ -281,7 +290,7 @@ class Compiled:
             return advance(state, (X, y, weights), lr, count)
 
         taken = step if task.weights is None else weighted
-        return Steps(
+        steps = Steps(
             taken,
             self._state().tolist(),
             task.columns,
@@ -290,7 +299,23 @@ class Compiled:
             backend=self._backend,
             threads=self._threads,
             batch=task.batch,
+            known=known,
         )
+        return steps.again([], [column[:1].copy() for column in task.columns])
+
+    def _updated(self, slopes: Any, memories: Any, lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
+        """Return the next values and memories of all parameters, symbols as `lr` is one."""
+        from .compiler.alike import for_each
+
+        rule, parameters = self.task.rule, self.task.parameters
+        if not _is_ours(type(rule)):  # it may do something else for each
+            return rule.update(parameters, slopes, memories, lr, count)
+
+        def of_one(value: Any, slope: Any, memory: Any) -> Any:
+            return rule.rule(value, slope, memory, lr, count)
+
+        pairs = for_each(lr.tape, of_one, parameters, slopes, memories)
+        return [value for value, _ in pairs], [memory for _, memory in pairs]
 
     def take_samples(self, X: Array, y: Array) -> None:
         """Train on these samples from now on, in place of those of the task."""
@@ -299,19 +324,31 @@ class Compiled:
 
     def measure(self) -> Callable[[Array, Array], tuple[Array, Array]]:
         """Return the function of X and y that gives the scores (n, outputs) and the loss of each sample, compiled."""
-        from .compiler import jit, vmap
+        run = self._latest("measure", self._measured)
 
-        def of_sample(x: Any, target: Any) -> tuple[Any, Any]:
+        def measure(X: Array, y: Array) -> tuple[Array, Array]:
+            rows = run(self.task.numbers(), X, y)
+            return rows[:, :-1], rows[:, -1]
+
+        return measure
+
+    def _measured(self, known: str) -> Any:
+        from .compiler.mapped import Mapped
+
+        def of_sample(_: Any, x: Any, target: Any) -> list[Any]:
             scores = self.task.model(x)
-            return scores if isinstance(scores, list | tuple) else [scores], self.task.sample_loss(scores, target)
+            every = scores if isinstance(scores, list | tuple) else [scores]
+            return [*every, self.task.sample_loss(scores, target)]
 
-        run = jit(vmap(of_sample), backend=self._backend)
-        return lambda X, y: run(X, y.astype(np.float64))
+        task = self.task
+        return Mapped(
+            of_sample, task.numbers(), (task.X, task.y), bound=task.parameters, backend=self._backend, known=known
+        )
 
 
-_LATEST: dict[Any, Any] = {}  # compiled steps by the key of their task, the latest last
+_LATEST: dict[Any, Any] = {}  # what was compiled, by the key of its task, the latest last
 _LOCK = Lock()
-KEPT = 16  # steps
+KEPT = 32  # programs
 
 
 def key_of(task: Task) -> Any:
@@ -333,6 +370,21 @@ def key_of(task: Task) -> Any:
     penalties = (task.l1, task.l2, penalized if task.l1 or task.l2 else None)
     width = np.shape(task.X)[1]
     return layers, task.sample_loss, rule, repr(chosen), penalties, width, task.batch, task.weights is None
+
+
+def text_of(key: Any) -> str:
+    """Return the key of a task as a text that says the same in another process; "" where it names code not our own."""
+    layers, loss, rule, *others = key
+    if not all(map(_is_ours, (loss, rule, *(ACTIVATIONS[activation][0] for *_, activation in layers)))):
+        return ""
+    names = [name for name, each in (losses.LOSSES | losses.REGRESSION).items() if each is loss]
+    return repr((layers, names, rule.__name__, *others))
+
+
+def _is_ours(thing: Any) -> bool:
+    if isinstance(thing, ops.Op):
+        return getattr(ops, thing.name, None) is thing
+    return str(thing.__module__).partition(".")[0] == __name__.partition(".")[0]
 
 
 _LOSSES = [*losses.LOSSES.values(), *losses.REGRESSION.values()]

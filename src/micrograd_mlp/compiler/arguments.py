@@ -24,7 +24,7 @@ class HoldsSymbol(Exception):  # noqa: N818  # no error
 
 def is_number(thing: Any) -> bool:
     """Say whether this is a Value or a real number; True and False are not."""
-    return isinstance(thing, Real | Value) and not isinstance(thing, bool)
+    return thing.__class__ is float or (isinstance(thing, Real | Value) and not isinstance(thing, bool))
 
 
 @dataclass(frozen=True)

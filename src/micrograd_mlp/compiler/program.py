@@ -314,6 +314,21 @@ class ArrayProgram:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """How results of one step become the numbers of the next: `state` of them, behind `outs` that are kept aside.
+
+    Behind the state, the numbers are `knobs` that differ from step to step, then others, then from `counts` on the
+    lengths of batches. With `gather`, the samples of a step are those that its part of an order names.
+    """
+
+    state: int
+    outs: int
+    knobs: int
+    counts: tuple[tuple[int, int], ...]  # (place, batch)
+    gather: bool
+
+
+@dataclass(frozen=True)
 class _Sizer:
     """Writes statements anew for batches of known lengths, `times`."""
 

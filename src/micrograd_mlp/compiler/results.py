@@ -26,6 +26,9 @@ class Results:
 
     def structure(self, thing: Any) -> Any:
         """Append the numbers of a result, and return how they are put together again."""
+        if isinstance(thing, Symbol) or is_number(thing):
+            self.rows.append(self.tape.index(thing))
+            return "number"
         if isinstance(thing, Rows) and thing.batch:
             thing = Batched(thing.tape, thing.batch, thing.sample(thing.batch))
         if isinstance(thing, Batched):
@@ -35,9 +38,6 @@ class Results:
             return "batch", inner
         if isinstance(thing, np.ndarray):
             thing = thing.tolist()
-        if is_number(thing) or isinstance(thing, Symbol):
-            self.rows.append(self.tape.index(thing))
-            return "number"
         if isinstance(thing, Mapping):
             return "dict", tuple(thing), tuple(self.structure(item) for item in thing.values())
         if isinstance(thing, list | tuple | Iterator):

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..engine import Value
+from . import kept
 from .jit import lower
-from .program import ArrayProgram
+from .program import ArrayProgram, Loop
+from .stages import Compiled
 from .variants import Traced
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -40,29 +42,45 @@ class Steps:
         threads: int = 1,
         shuffled: bool = True,
         batch: int = 0,
+        known: str = "",
     ) -> None:
         """Trace and compile a step, for batches of about `batch` samples.
 
         The Values `bound` stand for the first numbers of the state. Unless `shuffled`, each step takes all samples in
-        order. Raises ValueError if the step does not map over the columns, or does not return what it has to.
+        order. Machine code is kept in a folder under the text `known`, if there is one, for the next process: the text
+        says all that the step depends on. What was found there has no `program` to look at. Raises ValueError if the
+        step does not map over the columns, or does not return what it has to.
         """
         self.state: Array = np.array(state, dtype=dtype)
         arrays = [np.ascontiguousarray(column, dtype=dtype) for column in columns]
         self.take_columns(arrays)
-        self.knobs = knobs
-        traced = Traced(step, (self.state.tolist(), *arrays, *[1.0] * knobs), {}, bound)
-        self.program = traced.program
-        self._captured, size = traced.captured, len(self.state)
-        if len(traced.columns) != len(columns) or not isinstance(traced.structure, tuple):
-            raise ValueError("a step maps over all of its samples by vmap, and returns numbers to watch and its state")
-        self._outs = len(self.program.arrays.outputs) - size
-        counts = tuple((size + knobs + len(self._captured) + k, batch) for k, batch in enumerate(traced.counted))
-        self._numbers: Array = np.zeros(size + knobs + len(self._captured) + len(counts), dtype=dtype)
-        self._counts, self.shuffled = counts, shuffled
-        loop = (size, self._outs, knobs, counts, shuffled)
+        self.shuffled, widths = shuffled, [array.shape[1:] for array in arrays]
+        self.program: Compiled | None = None
+        self._captured: list[Value] = []
+        self._run: Callable[..., Any] | None = None
         many = batch or self.length
-        self._native = _native(self.program.arrays, dtype, threads, loop, many) if backend == "llvm" else None
-        self._run = None if self._native else lower(self.program.arrays, backend, dtype)
+        known = known and repr((known, len(self.state), widths, knobs, dtype, threads, shuffled, many))
+        self._native = kept.find(known) if backend == "llvm" else None
+        if self._native is None:
+            traced = Traced(step, (self.state.tolist(), *arrays, *[1.0] * knobs), {}, bound)
+            self.program, self._captured = traced.program, traced.captured
+            self._loop = self._loop_of(traced, knobs)
+            self._native = _native(self.program.arrays, dtype, threads, self._loop, many) if backend == "llvm" else None
+            self._run = None if self._native else lower(self.program.arrays, backend, dtype)
+            if self._native is not None and self.is_closed:
+                kept.keep(known, self._native)
+        else:
+            self._loop = self._native.plan.loop
+        loop = self._loop
+        self._numbers: Array = np.zeros(loop.state + knobs + len(self._captured) + len(loop.counts), dtype=dtype)
+
+    def _loop_of(self, traced: Traced, knobs: int) -> Loop:
+        if len(traced.columns) != len(self.columns) or not isinstance(traced.structure, tuple):
+            raise ValueError("a step maps over all of its samples by vmap, and returns numbers to watch and its state")
+        size = len(self.state)
+        behind = size + knobs + len(traced.captured)
+        counts = tuple((behind + k, batch) for k, batch in enumerate(traced.counted))
+        return Loop(size, len(traced.program.arrays.outputs) - size, knobs, counts, self.shuffled)
 
     def take_columns(self, columns: Sequence[Any]) -> None:
         """Take the samples of these columns from now on; there may be more or fewer of them, of the same width."""
@@ -91,11 +109,11 @@ class Steps:
         order, starts = np.ascontiguousarray(order, dtype=np.int64), np.ascontiguousarray(starts, dtype=np.int64)
         self._refuse_outside(order, starts)
         count, size = len(starts) - 1, len(self.state)
-        table: Array = np.ascontiguousarray(np.reshape(knobs, (count, self.knobs)), dtype=self.state.dtype)
-        behind = size + self.knobs
+        table: Array = np.ascontiguousarray(np.reshape(knobs, (count, self._loop.knobs)), dtype=self.state.dtype)
+        behind = size + self._loop.knobs
         self._numbers[:size] = self.state
         self._numbers[behind : behind + len(self._captured)] = [value.data for value in self._captured]
-        out = np.empty((count, self._outs), dtype=self.state.dtype)
+        out = np.empty((count, self._loop.outs), dtype=self.state.dtype)
         if self._native is not None:
             done = self._native.steps(self._numbers, self.columns, self.length, order, starts, table, out)
         else:
@@ -116,22 +134,21 @@ class Steps:
         numbers, size = self._numbers, len(self.state)
         for k, (first, last) in enumerate(pairwise(starts.tolist())):
             batch = order[first:last] if self.shuffled else slice(last - first)
-            numbers[size : size + self.knobs] = table[k]
-            for place, _ in self._counts:
+            numbers[size : size + self._loop.knobs] = table[k]
+            for place, _ in self._loop.counts:
                 numbers[place] = last - first
             results, _ = self._run(numbers, [column[batch] for column in self.columns], [last - first])
-            out[k] = results[: self._outs]
+            out[k] = results[: self._loop.outs]
             if not np.isfinite(out[k]).all():
                 return k
-            numbers[:size] = results[self._outs :]
+            numbers[:size] = results[self._loop.outs :]
         return len(out)
 
 
-def _native(program: ArrayProgram, dtype: str, threads: int, loop: tuple[Any, ...], samples: int) -> Any:
+def _native(program: ArrayProgram, dtype: str, threads: int, loop: Loop, samples: int) -> Any:
     """Return the kernel of a loop over steps; None if there is no native code for it."""
     try:
         from .backends import llvm
-        from .backends.llvm_program import Loop
     except ImportError:
         return None
-    return llvm.Kernel(program, dtype, threads, Loop(*loop), samples) if llvm.is_regular(program) else None
+    return llvm.compiled(program, dtype, threads, loop, samples) if llvm.is_regular(program) else None

@@ -84,13 +84,18 @@ class Tape:
         rows, batch = self.rows, self._batch
         if not self.lengths:
             return bytearray(len(rows) // 4)
-        for index in range(len(batch), len(rows) // 4):
-            code, *args = rows[4 * index : 4 * index + 4]
-            of_args = {batch[arg] for arg in args if arg >= 0} - {0} if code != SUM else set()
-            if len(of_args) > 1:
-                one, other = (self.lengths[number - 1] for number in sorted(of_args))
-                raise ValueError(f"numbers of a batch of {one} and of one of {other} samples meet; close one with mean")
-            batch.append(of_args.pop() if of_args else self._samples.get(index, 0))
+        fresh = iter(rows[4 * len(batch) :])
+        for index, (code, a, *others) in enumerate(zip(*[fresh] * 4, strict=True), len(batch)):
+            own = batch[a] if a >= 0 else self._samples.get(index, 0)
+            for arg in others:
+                if arg >= 0 and batch[arg] != own:
+                    if own and batch[arg]:
+                        one, other = (self.lengths[number - 1] for number in sorted((own, batch[arg])))
+                        raise ValueError(
+                            f"numbers of a batch of {one} and of one of {other} samples meet; close one with mean"
+                        )
+                    own = own or batch[arg]
+            batch.append(own if code != SUM else 0)
         return batch
 
     def constant(self, number: Any) -> int:

@@ -17,7 +17,9 @@ import numpy as np
 from llvmlite import binding, ir
 
 from ..loops import LoopProgram, Nest, Region
+from ..program import Loop
 from .llvm_code import INT, POINTER, VOID, Code, Table, copy_numbers
+from .llvm_kernel import Slots
 from .llvm_lanes import splat
 from .llvm_plain import emit_plain
 from .llvm_tiles import Column, Layout, Shape, Tile
@@ -45,34 +47,6 @@ class Tuning:
 
 
 LONG, MANY = 32, 64  # products in a sum, and vectors of samples, from which on four results at once are quicker
-
-
-class Slots:
-    """What lies where in a frame."""
-
-    NUMBERS, RESULTS, MEMORY, TABLE, TILE, THREAD, THREADS, BARRIER, ORDER, STARTS, KNOBS, OUT, LAST, DONE = range(14)
-
-    def __init__(self, loops: LoopProgram) -> None:
-        slots = iter(range(14, 1 << 30))
-        self.lengths = {batch: next(slots) for batch in loops.arrays.batches}
-        self.columns = [next(slots) for _ in loops.arrays.given]
-        self.outside = {array: next(slots) for region in loops.regions for array in region.outputs}
-        self.size = next(slots)
-
-
-@dataclass(frozen=True)
-class Loop:
-    """How results of one step become the numbers of the next: `state` of them, behind `outs` that are kept aside.
-
-    Behind the state, the numbers are `knobs` that differ from step to step, then others, then from `counts` on the
-    lengths of batches. With `gather`, the samples of a step are those that its part of an order names.
-    """
-
-    state: int
-    outs: int
-    knobs: int
-    counts: tuple[tuple[int, int], ...]  # (place, batch)
-    gather: bool
 
 
 class Emitter:
