@@ -14,7 +14,7 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help play train test check format fuzz package mutants bench bench-peers notebook figures oracle web clean
+.PHONY: help play train test check format fuzz fuzz-inputs package mutants bench bench-peers notebook figures oracle web clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,8 +37,11 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-fuzz: $(VENV)/.dev ## 10,000 random programs: every backend of the compiler against the engine; takes an hour or so
+fuzz: fuzz-inputs ## those inputs, and 10,000 random programs: every backend of the compiler against the engine; an hour more
 	MICROGRAD_MLP_CACHE= $(BIN)/python tests/compiler/random_programs.py
+
+fuzz-inputs: $(VENV)/.dev ## 1,000,000 hostile inputs: files, options, expressions, labels, the playground, the command line
+	MICROGRAD_MLP_CACHE= $(BIN)/python tests/fuzz/run.py --inputs 1000000 --jobs 2
 
 package: ## the source distribution and the wheel, built and tried as a user meets them, in an empty environment
 	$(PYTHON) tests/distributions.py

@@ -37,7 +37,7 @@ def test_it_returns_the_value_in_its_own_type(check, given, returned):
         (whole(1, 9), 1.5, "a whole number from 1 to 9, got 1.5"),
         (whole(1, 9), True, "a whole number from 1 to 9, got True"),
         (whole(1, 9), math.nan, "a whole number from 1 to 9, got nan"),
-        (whole(1, 9), "1" * 5000, f"a whole number from 1 to 9, got '{'1' * 79}"),
+        (whole(1, 9), "1" * 5000, f"a whole number from 1 to 9, got '{'1' * 78}…"),
         (number(0), math.inf, "a number of at least 0, got inf"),
         (number(0), [1], r"a number of at least 0, got \[1\]"),
         (number(0, 1, below=True), 1, r"a number from 0 to 1 \(1 excluded\), got 1"),

@@ -599,3 +599,11 @@ def test_play_serves_until_it_is_told_to_end(monkeypatch):
     assert call("play", "--no-browser", "--port", "0").exit_code == 0
     assert call("play").exit_code == 0
     assert served == [(0, False), (None, True)]
+
+
+def test_whatever_goes_wrong_is_said_on_a_short_line():
+    for arguments in (["info", "x" * 100_000], ["draw", "\n" * 100_000], ["x" * 100_000], ["info", "x", "y" * 100_000]):
+        sentence = refused(*arguments)
+        assert sentence.startswith("Error: ")
+        assert len(sentence) <= 500
+    assert refused("info", "x" * 300 + ".safetensors").endswith("…: File name too long")

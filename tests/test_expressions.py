@@ -116,3 +116,11 @@ def test_any_text_is_a_value_or_a_value_error(text):
         assert isinstance(evaluate(text, {"x": 1.0}), Value)
     except ValueError as error:
         assert str(error)  # noqa: PT017  # either is right
+
+
+def test_long_names_are_shortened():
+    long = "x" * 900
+    with pytest.raises(ValueError, match=r"^x{39}… has no number; add x{39}…=1.5 after the expression$"):
+        evaluate(long, {})
+    with pytest.raises(ValueError, match=r"^'x{78}… cannot be the name|^x{39}… is given a number"):
+        evaluate("y", {"y": 1.0, long: 1.0})

@@ -15,7 +15,8 @@ PACKAGE = ROOT.name
 
 # Each module imports from the floors below its own, never from its own floor or from above. A new module goes in here.
 FLOORS = (
-    ("checks", "ieee", "memory", "names", "play.turns", "signals"),
+    ("collector", "ieee", "memory", "names", "play.turns", "signals"),
+    ("checks", "reading"),
     ("ops",),
     ("engine", "operators"),
     ("anomaly", "nn", "pickling"),

@@ -118,8 +118,8 @@ def test_options_come_from_a_file_with_either_dash(tmp_path):
     ("content", "message"),
     [
         (b"epochs 3", r"run\.toml is no TOML: Expected '=' after a key"),
-        (b"\xff", r"run\.toml is no TOML: 'utf-8' codec"),
-        (b"a = " + b"[" * 5000, r"run\.toml is no TOML: "),
+        (b"\xff", r"run\.toml is no TOML: it is no text in UTF-8 \(byte 0\)"),
+        (b"a = " + b"[" * 5000, r"run\.toml is no TOML that can be read: it is nested too deeply"),
         (b"epoch = 3", r"run\.toml: there is no option 'epoch', did you mean 'epochs'\?$"),
         (b"[train]\nepochs = 3", r"run\.toml: there is no option 'train'; there are "),
     ],
@@ -131,3 +131,25 @@ def test_a_bad_file_is_refused_by_name(tmp_path, content, message):
         read_toml(path)
     with pytest.raises(FileNotFoundError):
         read_toml(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("#" * 10_001, r"run\.toml cannot be read: it has more than 10,000 bytes"),
+        (".".join("a" * 100_000) + " = 1", r"run\.toml cannot be read: it has more than 10,000 bytes"),
+        (f"lr = {'9' * 5000}", r"run\.toml cannot be read: it holds a whole number of thousands of digits"),
+    ],
+)
+def test_a_file_that_would_take_long_is_refused(tmp_path, content, message):
+    path = tmp_path / "run.toml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_toml(path)
+
+
+def test_values_that_cannot_be_written_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"^lr takes a number above 0, got a value of type int that is too long"):
+        Options.of({"lr": 16**5000})
+    with pytest.raises(ValueError, match=r"^there is no option 'x{78}…; there are problem, "):
+        Options.of({"x" * 1_000_000: 1})

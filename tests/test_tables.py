@@ -204,3 +204,20 @@ def test_a_table_of_nothing_but_numbers():
     assert (numbers.tolist(), names) == ([[1.0, 2.0], [3.0, 4.5]], ("a", "b"))
     with pytest.raises(ValueError, match=r"^upload, line 1, column 2 \(x2\): a number is needed, got 'inf'$"):
         parse_numbers(b"1,inf\n", "upload")
+
+
+def test_names_of_any_length_and_kind_stay_out_of_the_sentence():
+    long = '"' + 'a\nb""' * 200_000 + '"'
+    for content in (f"{long},b,k\n1,oops,x\n2,3,y\n", f"{long},{long}\n1,x\n", f"a,k\n1,{long}\n2,{long}\n", long):
+        with pytest.raises(ValueError, match=r"^points\.csv") as caught:
+            parse_csv(content.encode(), "points.csv", None)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 500
+
+
+def test_many_columns_are_read_as_quickly_as_many_rows():
+    names = [f"f{k}" for k in range(200_000)]  # by the square of their number it would take half an hour
+    table = parse_csv(
+        "\n".join([",".join([*names, "k"]), *(f"{'1,' * len(names)}{k}" for k in "ny")]).encode(), "wide.csv"
+    )
+    assert table.features == tuple(names)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from micrograd_mlp import MLP, Value, datasets, losses, training
-from micrograd_mlp.engines import ENGINES, paused_collector
+from micrograd_mlp.collector import paused_collector
+from micrograd_mlp.engines import ENGINES
 from micrograd_mlp.optim import SGD
 from micrograd_mlp.training import fit, predict, predict_proba
 

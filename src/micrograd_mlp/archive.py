@@ -13,6 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .names import clean, told
+from .reading import json_of, reason_of, tensors_of
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Content = TypeVar("Content")
 
@@ -44,32 +47,25 @@ def unpack(path: str | Path, kind: Kind, make: Callable[[dict[str, Any], dict[st
 
     Raises OSError; and ValueError if the file is no such file, is damaged, or `make` cannot use what is in it.
     """
-    from safetensors import SafetensorError, safe_open
-
+    name = clean(str(path), 200)
     try:
-        with open(path, "rb"):  # for the system's own word on a missing or unreadable file
-            pass
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no {kind.word} file, or is damaged: {error}") from None
+        tensors, metadata = tensors_of(path, kinds="fiub")
+    except ValueError as error:
+        raise ValueError(f"{name} is no {kind.word} file, or is damaged: {error}") from None
     if kind.key not in metadata:
         found = [other.word for other in (MODEL, CHECKPOINT) if other.key in metadata]
         what = f"holds a {found[0]}" if found else "is a safetensors file"
-        raise ValueError(f"{path} {what}, but not of a {MODEL.key} {kind.word}")
+        raise ValueError(f"{name} {what}, but not of a {MODEL.key} {kind.word}")
     try:
-        note = json.loads(metadata[kind.key])
+        note = json_of(metadata[kind.key])
         if note["version"] > kind.version:
-            raise ValueError(
-                f"its format {note['version']} is newer than {kind.version}: a newer {MODEL.key} is needed"
-            )
+            version = told(note["version"], 20)
+            raise ValueError(f"its format {version} is newer than {kind.version}: a newer {MODEL.key} is needed")
         if note.pop("checksum") != checksum(note, tensors):
             raise ValueError("it is damaged: its checksum does not fit its content")
         return make(note, tensors)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} cannot be used: {reason}") from None
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{name} cannot be used: {reason_of(error)}") from None
 
 
 def checksum(note: dict[str, Any], tensors: dict[str, Array]) -> str:

@@ -20,6 +20,8 @@ import numpy as np
 
 from .archive import CHECKPOINT, pack, unpack
 from .files import clear_temporaries, locked, write_atomically
+from .names import clean, told
+from .reading import reason_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Generator = random.Random | np.random.Generator
@@ -99,23 +101,38 @@ def load(path: str | Path) -> tuple[dict[str, Any], State]:
 
 def _state_of(note: dict[str, Any], tensors: dict[str, Array]) -> tuple[dict[str, Any], State]:
     callbacks = [dict(each) for each in note["callbacks"]]
+    places = {str(place): each for place, each in enumerate(callbacks)}
     for name in [name for name in tensors if name.startswith("callbacks.")]:
-        _, place, key = name.split(".", 2)
-        callbacks[int(place)][key] = tensors.pop(name)
+        place, _, key = name.removeprefix("callbacks.").partition(".")
+        places[place][key] = tensors.pop(name)
     count = len(tensors["weights"])
     frozen = set(note["frozen"])
     state = State(
         **{name: tensors[name] for name in _TENSORS},
-        best_loss=float(note["best_loss"]),
-        best_epoch=int(note["best_epoch"]),
+        best_loss=float(_number(note, "best_loss")),
+        best_epoch=_count(note, "best_epoch"),
         frozen=tuple(place in frozen for place in range(count)),
-        steps=int(note["steps"]),
-        lr=float(note["lr"]),
+        steps=_count(note, "steps"),
+        lr=float(_number(note, "lr")),
         rng=note["rng"],
         ended=tuple(map(str, note["ended"])),
         callbacks=tuple(callbacks),
     )
     return dict(note["run"]), state
+
+
+def _number(note: dict[str, Any], name: str) -> float:
+    number: float = note[name]
+    if not isinstance(number, int | float):
+        raise ValueError(f"{name} is a number, got {told(number, 60)}")
+    return number
+
+
+def _count(note: dict[str, Any], name: str) -> int:
+    number: int = note[name]
+    if not isinstance(number, int) or not 0 <= number < 2**53:
+        raise ValueError(f"{name} is a whole number from 0, got {told(number, 60)}")
+    return number
 
 
 class Keeper:
@@ -145,7 +162,8 @@ class Keeper:
                 about, self.state = load(self.path)
                 if different := difference(about, self.about):
                     raise ValueError(
-                        f"{self.path} is of another run: {different}; give what it began with, or another path"
+                        f"{clean(str(self.path), 200)} is of another run: {different}; give what it began with, or"
+                        " another path"
                     )
             self._block = block.pop_all()
         return self
@@ -156,7 +174,7 @@ class Keeper:
             if self.state is not None:
                 go_on(self.state)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-            raise ValueError(f"{self.path} cannot be used: {error}") from None
+            raise ValueError(f"{clean(str(self.path), 200)} cannot be used: {reason_of(error)}") from None
 
     def note(self, state: State) -> None:
         """Take the state after an epoch, and write it if that is due."""
@@ -194,13 +212,12 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
             if within := difference(was, now):
                 return within
         elif was != now:
-            return f"{name} was {_short(was)}, is {_short(now)} now"
+            return f"{clean(name)} was {_short(was)}, is {_short(now)} now"
     return ""
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}…"
+    return clean(value if isinstance(value, str) else json.dumps(value), MOST_TEXT)
 
 
 def fingerprint(array: Array | None) -> str | None:
@@ -225,6 +242,8 @@ def restore(rng: Generator, state: Any) -> None:
             version, numbers, gauss = state
             rng.setstate((version, tuple(numbers), gauss))
         else:
+            if not 0 <= state["state"].get("pos", 0) <= 624:  # of MT19937, which reads there without a look
+                raise ValueError
             rng.bit_generator.state = state
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise ValueError(f"its generator cannot be brought into the state that was kept: {error}") from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
+        raise ValueError("its generator cannot be brought into the state that was kept") from None

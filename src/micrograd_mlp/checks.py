@@ -12,6 +12,8 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
+from .names import listed, told
+
 Check = Callable[[Any], Any]
 
 
@@ -19,7 +21,7 @@ def text(value: Any) -> str:
     """Return a text as it is, a path as text."""
     if isinstance(value, str | Path):
         return str(value)
-    raise ValueError(f"a text, got {value!r:.80}")
+    raise ValueError(f"a text, got {told(value)}")
 
 
 def whole(low: int, high: int) -> Check:
@@ -28,7 +30,7 @@ def whole(low: int, high: int) -> Check:
     def check(value: Any) -> int:
         found = _as_number(value)
         if not (found == found // 1 and low <= found <= high):
-            raise ValueError(f"a whole number from {low} to {high}, got {value!r:.80}")
+            raise ValueError(f"a whole number from {low} to {high}, got {told(value)}")
         return int(found)
 
     return check
@@ -44,7 +46,7 @@ def number(low: float, high: float = math.inf, above: bool = False, below: bool 
         inside = low <= found <= high and not (above and found == low) and not (below and found == high)
         if not (inside and math.isfinite(found)):
             excluded = without if high < math.inf and (above or below) else ""
-            raise ValueError(f"a number {span}{excluded}, got {value!r:.80}")
+            raise ValueError(f"a number {span}{excluded}, got {told(value)}")
         return found
 
     return check
@@ -64,7 +66,7 @@ def one_of(names: Collection[str]) -> Check:
 
     def check(value: Any) -> Any:
         if value not in tuple(names):
-            raise ValueError(f"one of {', '.join(names)}; got {value!r:.80}")
+            raise ValueError(f"one of {listed(names)}; got {told(value)}")
         return value
 
     return check
@@ -76,7 +78,7 @@ def flag(value: Any) -> bool:
         return value
     if value in ("true", "false"):
         return bool(value == "true")
-    raise ValueError(f"true or false, got {value!r:.80}")
+    raise ValueError(f"true or false, got {told(value)}")
 
 
 def parts(value: Any) -> list[Any]:

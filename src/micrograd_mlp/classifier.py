@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from . import training
 from .archive import MODEL, pack, unpack
 from .files import write_atomically
+from .names import told
 from .nn import ACTIVATIONS, MLP
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -94,13 +96,15 @@ class Classifier:
         biases = [tensors.pop(f"layers.{index}.bias") for index in range(len(activations))]
         sizes = [len(features), *(len(bias) for bias in biases)]
         for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            if not weight.dtype == bias.dtype == np.float64:
+                raise ValueError(f"layer {index} holds numbers in {weight.dtype} and {bias.dtype}, not in float64")
             if weight.shape != (sizes[index + 1], sizes[index]) or bias.shape != (sizes[index + 1],):
                 raise ValueError(f"layer {index} has weights of shape {weight.shape} and biases of shape {bias.shape}")
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise ValueError(f"layer {index} holds numbers that are inf or nan")
         if tensors or not set(activations) <= set(ACTIVATIONS) or len(sizes) < 2 or len(classes) != max(2, sizes[-1]):
             raise ValueError("its layers, activations and classes do not fit each other")
-        mean, deviation = _numbers(scaling["mean"]), _numbers(scaling["deviation"])
+        mean, deviation = numbers_of(scaling["mean"]), numbers_of(scaling["deviation"])
         if not len(mean) == len(deviation) == len(features) or min(deviation) <= 0:
             raise ValueError("its scaling does not fit its features")
         model = network_of(weights, biases, activations)
@@ -121,11 +125,16 @@ def network_of(weights: Sequence[Array], biases: Sequence[Array], activations: S
 def _texts(about: dict[str, Any], key: str) -> list[str]:
     texts = about[key]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{key!r} is a list of texts, got {texts!r:.60}")
+        raise ValueError(f"{key!r} is a list of texts, got {told(texts, 60)}")
     return texts
 
 
-def _numbers(numbers: Any) -> list[float]:
-    if not isinstance(numbers, list) or not np.isfinite(np.array(numbers, dtype=np.float64)).all():
-        raise ValueError(f"scaling is lists of finite numbers, got {numbers!r:.60}")
-    return [float(number) for number in numbers]
+def numbers_of(numbers: Any) -> list[float]:
+    """Return a list of finite numbers, such as the means of a scaling, as floats. Raises ValueError for all else."""
+    if not isinstance(numbers, list) or not all(map(_is_finite, numbers)):
+        raise ValueError(f"scaling is lists of finite numbers, got {told(numbers, 60)}")
+    return [*map(float, numbers)]
+
+
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and abs(number) <= sys.float_info.max

@@ -33,6 +33,7 @@ BAD_USE, DIVERGED, INTERRUPTED = 2, 1, 130
 OUT_OF_MEMORY = "Error: memory ran out; a smaller network, fewer points or fewer of them a step (--batch) take less"
 MOST_RANKED = 10  # configurations in a table
 TEST_POINTS = "the points that no trial saw"
+MOST_TOLD = 500  # characters of a line where errors go
 
 
 class Program(click.Group):
@@ -65,7 +66,8 @@ class Program(click.Group):
             tell(OUT_OF_MEMORY)
         except OSError as error:
             code = BAD_USE
-            said = f"Error: {error.filename}: {error.strerror}" if error.filename else f"Error: {error}"
+            name = _within(plain(str(error.filename)), MOST_TOLD // 2)  # the reason comes after it
+            said = f"Error: {name}: {error.strerror}" if error.filename else f"Error: {error}"
             tell(said if memory.is_left() else OUT_OF_MEMORY)
         except ValueError as error:
             code = BAD_USE
@@ -75,9 +77,9 @@ class Program(click.Group):
 
 
 def tell(message: str) -> None:
-    """Print one line where errors go; where nobody can read it any more, none."""
+    """Print one line where errors go, of a length that can be read; where nobody can read it any more, none."""
     with suppress(OSError):
-        click.echo(plain(message), err=True)
+        click.echo(_within(plain(message), MOST_TOLD), err=True)
 
 
 def _flush() -> None:
@@ -100,6 +102,10 @@ def _warnings_in_one_line() -> Iterator[None]:
 def plain(text: str) -> str:
     r"""Return `text` on one line, without a character that a terminal obeys: names in files may hold any."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _within(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .checkpoints import State, fingerprint, restore, state_of
 from .engines import COURSE, Compiled, Interpreted, layers_of
-from .history import Callback, Epoch, History
+from .history import COLUMNS, Callback, Epoch, History
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -66,6 +66,12 @@ class Course:
     def go_on(self, state: State) -> None:
         """Bring the run to where another one was."""
         task, rule = self.steps.task, self.steps.task.rule
+        found = len(state.weights), len(state.memories), len(state.callbacks)
+        needed = len(task.parameters), len(rule.memory), len(self.kept)
+        if found != needed:
+            raise ValueError(f"it holds {found} parameters, memories of each, and callbacks; the run has {needed}")
+        if state.history.shape[1] != len(COLUMNS) or not np.isfinite(state.history[:, 0]).all():
+            raise ValueError(f"its history has rows of {', '.join(COLUMNS)}, the first of them finite")
         restore(self.rng, state.rng)
         for parameter, number, frozen in zip(task.parameters, state.weights.tolist(), state.frozen, strict=True):
             parameter.data, parameter.frozen = number, frozen
@@ -76,7 +82,10 @@ class Course:
         if state.ended:
             self.history.end(*state.ended)
         for callback, kept in zip(self.kept, state.callbacks, strict=True):
-            callback.load_state_dict(kept)
+            try:
+                callback.load_state_dict(kept)
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
+                raise ValueError(f"what it kept of {type(callback).__name__} is of another kind than needed") from None
         self.steps.start_from(state.good.tolist())
 
 

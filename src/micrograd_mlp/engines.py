@@ -6,11 +6,9 @@ the last whole step. `start_from` lets one go on where another has stopped.
 
 from __future__ import annotations
 
-import gc
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +20,7 @@ import numpy as np
 
 from . import losses, ops
 from .anomaly import describe, detect_anomaly, first_non_finite
+from .collector import paused_collector
 from .engine import Constant, Value, grad
 from .nn import ACTIVATIONS, MLP, Layer, Neuron
 from .optim import OPTIMIZERS, Optimizer
@@ -435,18 +434,3 @@ def engine_of(name: str | None, task: Task, threads: int = 1) -> Interpreted | C
 @cache
 def _say_once(what: str) -> None:
     warnings.warn(what, RuntimeWarning, stacklevel=4)
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Within this block, Python's cyclic garbage collector rests; then it is as it was, however the block ends.
-
-    Graphs hold no cycles and are freed without it, but it would search each one many times while it is built.
-    """
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()

@@ -11,7 +11,7 @@ from typing import Any
 from . import ops
 from .engine import Value
 from .ieee import as_float
-from .names import refuse_unknown
+from .names import clean, refuse_unknown, told
 from .ops import Op
 
 OPERATORS: dict[type[ast.AST], Op] = {
@@ -34,7 +34,7 @@ def evaluate(text: str, numbers: Mapping[str, float]) -> Value:
     leaves = {name: Value(number, label=name) for name, number in numbers.items()}
     for name in leaves:
         if not name.isidentifier() or name in ops.TABLE:
-            raise ValueError(f"{name!r} cannot be the name of a number: it is no name, or that of a function")
+            raise ValueError(f"{told(name)} cannot be the name of a number: it is no name, or that of a function")
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"an expression has at most {MOST_CHARACTERS} characters, got {len(text)}")
     try:
@@ -45,7 +45,7 @@ def evaluate(text: str, numbers: Mapping[str, float]) -> Value:
         raise ValueError(f"{text!r:.80} is no expression: {reason}") from None
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - ops.TABLE.keys()
     if unused := sorted(leaves.keys() - named):
-        raise ValueError(f"{unused[0]} is given a number, but does not stand in {text!r:.80}")
+        raise ValueError(f"{clean(unused[0])} is given a number, but does not stand in {text!r:.80}")
     value = _Reader(text.strip(), leaves).read(tree.body, MOST_LEVELS)
     if not isinstance(value, Value):
         raise ValueError(f"{text!r:.80} has no variable to differentiate by; write one, such as x, and x=1 after it")
@@ -83,7 +83,7 @@ class _Reader:
             return self.leaves[name]
         if name in ops.TABLE:
             raise ValueError(f"{name} is a function and takes its arguments in brackets: {name}(x)")
-        raise ValueError(f"{name} has no number; add {name}=1.5 after the expression")
+        raise ValueError(f"{clean(name)} has no number; add {clean(name)}=1.5 after the expression")
 
 
 def _call(op: Op, args: list[Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .checks import check_fields, checked, number, one_of, option, parts, text, whole
 from .losses import LOSSES
-from .names import refuse_unknown
+from .names import clean, refuse_unknown, told
 from .nn import ACTIVATIONS, INITS
 from .optim import OPTIMIZERS, SCHEDULES
 
@@ -42,6 +42,7 @@ SEARCHED = ("hidden", "activation", "init", "loss", "optimizer", "lr", "schedule
 SEARCHES = ("grid", "random", "halving")
 DRAWN = 20  # configurations, if not said
 ENGINES = ("python", "numpy", "native")  # those of training, which is not loaded for a list of options
+MOST_BYTES = 10_000  # of a TOML file; a name of very many parts takes time by the square of their number
 LEARNING_RATES = {"sgd": 0.5, "adam": 0.02, "adamw": 0.02, "rmsprop": 0.01}
 
 
@@ -51,7 +52,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
         return tuple(map(whole(1, 10_000), sizes))
     except ValueError:
         taken = "sizes of layers from 1 to 10000 between commas, such as 16,16, or none"
-        raise ValueError(f"{taken}; got {value!r}") from None
+        raise ValueError(f"{taken}; got {told(value)}") from None
 
 
 def _activations(value: Any) -> tuple[str, ...]:
@@ -108,9 +109,9 @@ class Options:
         if self.out is None:
             object.__setattr__(self, "out", str(Path("runs", Path(self.problem).stem or "run")))
         if not self.is_file and self.label is not None:
-            raise ValueError(f"label is for CSV files; {self.problem} is a problem that has its own")
+            raise ValueError(f"label is for CSV files; {clean(self.problem)} is a problem that has its own")
         if self.problem not in PROBLEMS and (self.samples is not None or self.noise is not None):
-            raise ValueError(f"samples and noise are for problems; the points come from {self.problem}")
+            raise ValueError(f"samples and noise are for problems; the points come from {clean(self.problem)}")
         if len(self.activation) not in (1, len(self.hidden)):
             raise ValueError(
                 f"activation takes one name, or one for each of {len(self.hidden)} hidden layers;"
@@ -191,15 +192,26 @@ def read_toml(path: str | Path, also: Iterable[str] = ()) -> dict[str, Any]:
 
     Raises ValueError for bad TOML and unknown keys, OSError if it is no file.
     """
+    shown = clean(str(path), 200)
     try:
         with open(path, "rb") as file:
-            given = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from None
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES:,} bytes, which no options need")
+        given = tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{shown} is no TOML: it is no text in UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise ValueError(f"{shown} is no TOML that can be read: it is nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:  # with line and column
+        raise ValueError(f"{shown} is no TOML: {clean(str(error), 200)}") from None
+    except ValueError as error:
+        reason = "it holds a whole number of thousands of digits" if "digits" in str(error) else error
+        raise ValueError(f"{shown} cannot be read: {reason}") from None
     options = {name.replace("-", "_"): value for name, value in given.items()}
     try:
         for name in options:
             refuse_unknown(name, [*(each.name for each in fields(Options)), *also], "option")
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{shown}: {error}") from None
     return options

@@ -72,7 +72,9 @@ class Recording:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with what another recording of the same model has recorded."""
+        """Go on with what another recording of the same model has recorded. ValueError for another one."""
+        if int(state["stride"]) < 1 or (state["weights"].size and state["weights"].shape[1:] != (len(self.names),)):
+            raise ValueError(f"this recording has a stride and rows of {len(self.names)} weights")
         rows = zip(state["epochs"].tolist(), state["losses"].tolist(), state["weights"].tolist(), strict=True)
         moments = [Moment(epoch, loss, array("d", weights)) for epoch, loss, weights in rows]
         self.stride = int(state["stride"])

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from .collector import paused_collector
+from .names import clean, listed, told
+
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Row = tuple[int, list[str]]  # the number of its last line in the file, and its cells
 
@@ -41,6 +44,7 @@ def load_csv(path: str | Path, label: str | int | None = None) -> Table:
 
 def parse_csv(content: bytes, path: str | Path, label: str | int | None = None) -> Table:
     """Return the labelled points in the content of a CSV file, as `load_csv` does; `path` is its name in errors."""
+    path = clean(str(path), 200)
     names, rows = _parsed(content, path)
     place = _place(path, names, len(names) - 1 if label is None else label)
     if len(names) < 2:
@@ -51,8 +55,8 @@ def parse_csv(content: bytes, path: str | Path, label: str | int | None = None) 
     classes = sorted(set(labels), key=_in_order)
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise ValueError(
-            f"{path}, column {place + 1} ({names[place]}): labels of 2 to {MOST_CLASSES} classes are needed, "
-            f"found {len(classes)}: {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
+            f"{path}, column {place + 1} ({clean(names[place])}): labels of 2 to {MOST_CLASSES} classes are needed, "
+            f"found {len(classes)}: {listed(classes[:3])}{', ...' if len(classes) > 3 else ''}"
         )
     columns = [index for index in range(len(names)) if index != place]
     y = np.array([classes.index(text) for text in labels], dtype=np.int64)
@@ -61,6 +65,7 @@ def parse_csv(content: bytes, path: str | Path, label: str | int | None = None) 
 
 def parse_numbers(content: bytes, path: str | Path) -> tuple[Array, tuple[str, ...]]:
     """Return all columns of the content of a CSV file, shape (n, columns), and their names. Raises as `load_csv`."""
+    path = clean(str(path), 200)
     names, rows = _parsed(content, path)
     return _numbers(path, names, rows, list(range(len(names)))), tuple(names)
 
@@ -71,19 +76,21 @@ def load_features(path: str | Path, features: Sequence[str]) -> Array:
     A file without a header, or whose header names none of them, must have exactly these columns in this order, or one
     more, the labels, at the end. Raises ValueError with line and column as `load_csv` does.
     """
-    names, rows = _parsed(Path(path).read_bytes(), path)
+    content, path = Path(path).read_bytes(), clean(str(path), 200)
+    names, rows = _parsed(content, path)
     if len(names) == len(features) and names == [f"x{index + 1}" for index in range(len(names))]:  # there is no header
         columns = list(range(len(names)))
     elif set(features) <= set(names):
-        columns = [names.index(feature) for feature in features]
+        places = {name: index for index, name in enumerate(names)}
+        columns = [places[feature] for feature in features]
     elif len(names) in (len(features), len(features) + 1) and not set(features) & set(names):
         columns = list(range(len(features)))
     else:
-        raise ValueError(f"{path}: columns {', '.join(features)} are needed, found {', '.join(names)}")
+        raise ValueError(f"{path}: columns {listed(features, 60)} are needed, found {listed(names, 60)}")
     return _numbers(path, names, rows, columns)
 
 
-def _parsed(content: bytes, path: str | Path) -> tuple[list[str], list[Row]]:
+def _parsed(content: bytes, path: str) -> tuple[list[str], list[Row]]:
     """Return the names of the columns (x1, x2, ... where a header gives none) and the rows, all of the same length."""
     try:
         text = content.decode("utf-8-sig")
@@ -92,9 +99,10 @@ def _parsed(content: bytes, path: str | Path) -> tuple[list[str], list[Row]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(";\t,", key=first.count), strict=True)
     try:
-        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        with paused_collector():
+            rows = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+        raise ValueError(f"{path}, line {reader.line_num}: {clean(str(error), 200)}") from None
     if not rows:
         raise ValueError(f"{path} is empty; a line for each point is needed")
     width = len(rows[0][1])
@@ -107,28 +115,30 @@ def _parsed(content: bytes, path: str | Path) -> tuple[list[str], list[Row]]:
     if len(rows) == 1:
         raise ValueError(f"{path} has a header and no points")
     names = [cell.strip() or number for cell, number in zip(rows[0][1], numbered, strict=True)]
+    met: set[str] = set()
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in met:
             raise ValueError(
-                f"{path}, line {rows[0][0]}, column {index + 1}: {name!r} is the name of a column before it"
+                f"{path}, line {rows[0][0]}, column {index + 1}: {told(name)} is the name of a column before it"
             )
+        met.add(name)
     return names, rows[1:]
 
 
-def _place(path: str | Path, names: list[str], label: str | int) -> int:
+def _place(path: str, names: list[str], label: str | int) -> int:
     if isinstance(label, str) and label in names:
         return names.index(label)
     with suppress(ValueError):
         label = int(label)
     if isinstance(label, int) and -len(names) <= label < len(names):
         return label % len(names)
-    raise ValueError(f"{path} has no column {label!r}; it has {', '.join(names)} (0 to {len(names) - 1})")
+    raise ValueError(f"{path} has no column {told(label)}; it has {listed(names)} (0 to {len(names) - 1})")
 
 
-def _label(path: str | Path, line: int, place: int, name: str, cell: str) -> str:
+def _label(path: str, line: int, place: int, name: str, cell: str) -> str:
     text = cell.strip()
     if not text:
-        raise ValueError(f"{path}, line {line}, column {place + 1} ({name}): the label is missing")
+        raise ValueError(f"{path}, line {line}, column {place + 1} ({clean(name)}): the label is missing")
     if _is_number(text) and abs(float(text)) < 2**53:  # 1, 1.0 and 01 are one class
         return str(float(text) + 0.0).removesuffix(".0")
     return text
@@ -138,13 +148,13 @@ def _in_order(label: str) -> tuple[float, str]:
     return (float(label) if _is_number(label) and math.isfinite(float(label)) else math.inf, label)
 
 
-def _numbers(path: str | Path, names: list[str], rows: list[Row], columns: list[int]) -> Array:
+def _numbers(path: str, names: list[str], rows: list[Row], columns: list[int]) -> Array:
     for line, cells in rows:
         for index in columns:
             if not (_is_number(cells[index]) and math.isfinite(float(cells[index]))):
-                what = repr(cells[index][:40]) if cells[index].strip() else "nothing"
+                what = told(cells[index], 42) if cells[index].strip() else "nothing"
                 raise ValueError(
-                    f"{path}, line {line}, column {index + 1} ({names[index]}): a number is needed, got {what}"
+                    f"{path}, line {line}, column {index + 1} ({clean(names[index])}): a number is needed, got {what}"
                 )
     return np.array([[float(cells[index]) for index in columns] for _, cells in rows])
 

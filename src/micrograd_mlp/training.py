@@ -191,7 +191,8 @@ def evaluate(
         scores = scores_of(model, X)
         each = losses_of(sample_loss, scores, y)
     right = _classes(scores) == y if np.issubdtype(y.dtype, np.integer) else np.full(len(y), math.nan)
-    return float(np.average(each, weights=weights)), float(np.average(right, weights=weights))
+    with np.errstate(over="ignore"):  # a mean that is inf says so itself
+        return float(np.average(each, weights=weights)), float(np.average(right, weights=weights))
 
 
 def predict(model: Any, X: Any) -> Array:

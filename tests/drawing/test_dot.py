@@ -10,7 +10,8 @@ import pytest
 
 from micrograd_mlp import MLP, Value
 from micrograd_mlp.drawing import draw
-from micrograd_mlp.drawing.dot import LONGEST, STYLES, clean
+from micrograd_mlp.drawing.dot import STYLES
+from micrograd_mlp.names import LONGEST
 
 TITLE = "{http://www.w3.org/1999/xlink}title"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,13 +64,6 @@ def test_a_long_label_is_shortened():
     drawing = draw(Value(1.0, label="x" * 1_000_000))
     assert len(drawing.dot) < 5_000
     assert "x" * (LONGEST - 1) + "…" in texts(drawing.svg())
-
-
-def test_clean():
-    assert clean("a\0b\nc") == "a b c"
-    assert clean("\u202eabc") == " abc"
-    assert clean("abcdef", 4) == "abc…"
-    assert clean("abcd", 4) == "abcd"
 
 
 def test_kinds_differ_by_more_than_colour():

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from micrograd_mlp import MLP, Neuron, Value
-from micrograd_mlp.drawing.graph import Folding, expression_of, graph_of, number, span
+from micrograd_mlp.drawing.graph import Folding, Node, _in_order, expression_of, graph_of, number, span
 
 
 def picture(*outputs, slopes=False, **more):
@@ -125,3 +125,9 @@ def test_several_outputs_share_one_picture():
     graph = picture(x.exp(), x.log())
     assert [node.kind for node in graph.nodes].count("output") == 2
     assert [node.title for node in graph.nodes].count("x") == 1
+
+
+def test_numbers_in_names_may_be_of_any_length():
+    titles = ["n[" + "9" * 5000 + "]", "n[10]", "n[2]", "n[007]", "n[0]"]
+    ordered = sorted((Node("", "neuron", title) for title in titles), key=_in_order)
+    assert [node.title for node in ordered] == ["n[0]", "n[2]", "n[007]", "n[10]", titles[0]]

@@ -154,3 +154,10 @@ def test_what_it_refuses(given, error, message):
 def test_another_suffix_is_refused(loss, tmp_path):
     with pytest.raises(ValueError, match=r"an explorer is written as \.html, got "):
         explore(loss).save(tmp_path / "page.svg")
+
+
+def test_a_title_may_hold_what_no_file_can():
+    page = explore(Value(1.0, label="\ud800") + 1.0, title="\ud800\0" + "x" * 1_000_000)
+    page.html.encode()
+    assert "<title>  " + "x" * 197 + "… · Micrograd-MLP explorer</title>" in page.html
+    page._repr_html_().encode()

@@ -69,3 +69,18 @@ def test_files_that_are_none(tmp_path):
         from_torch(3)
     with pytest.raises(ValueError, match=r"got 'nothing'$"):
         from_torch({}, activation="relu")
+
+
+def test_layers_are_ordered_by_their_numbers_however_long():
+    state = {f"{k}.weight": np.full((1, 1), value) for k, value in (("10", 3.0), ("9", 2.0), ("01", 1.0))}
+    assert [value.data for value in from_torch(state, activation="linear").model.parameters()[::2]] == [1.0, 2.0, 3.0]
+    names = ["9" * 5000 + ".weight", "².weight"]
+    assert len(from_torch({name: np.eye(1) for name in names}, activation="relu").model.layers) == 2
+
+
+def test_numbers_of_other_kinds_are_refused(tmp_path):
+    save_file({"weight": np.eye(2, dtype=np.complex64)}, tmp_path / "x.safetensors")
+    with pytest.raises(
+        ValueError, match=r"x\.safetensors is no safetensors file of float16.*: weight holds numbers of type"
+    ):
+        from_torch(tmp_path / "x.safetensors")

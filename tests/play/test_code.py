@@ -40,3 +40,12 @@ def test_it_ends_with_the_same_weights(given):
     assert weights == pytest.approx(run.machine.weights(), rel=1e-9, abs=1e-12)
     assert names["history"].loss[-1] == pytest.approx(run.history.loss[-1])
     assert max(map(len, code.splitlines())) < 160
+
+
+def test_there_is_no_program_without_points():
+    with pytest.raises(ValueError, match=r"^there are no points yet; paint some, or load a file$"):
+        code_of(Run(Settings.of({"problem": "own"})))
+    run = Run(Settings.of({"samples": 20}))
+    run.clear_points()
+    with pytest.raises(ValueError, match="there are no points yet"):
+        code_of(run)

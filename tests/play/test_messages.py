@@ -17,13 +17,13 @@ RUN = Run(Settings.of({"samples": 20, "hidden": "2"}))
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the message is no JSON"),
-        (b"\xff", "the message is no JSON"),
+        (b"", "the message cannot be read: it is no JSON"),
+        (b"\xff", r"it is no JSON in UTF-8 \(byte 0\)"),
         (b'{"lr": NaN}', "NaN is no number in JSON"),
         (b'{"lr": -Infinity}', "-Infinity is no number in JSON"),
         (b"[1]", "a message is an object in JSON, got list"),
-        (b"[" * 50_000, "the message is no JSON"),
-        (b'{"lr": ' + b"1" * 5000 + b"}", "the message is no JSON"),
+        (b"[" * 50_000, "it is JSON that is nested too deeply"),
+        (b'{"lr": ' + b"1" * 5000 + b"}", "it holds a whole number of 5,000 digits"),
     ],
 )
 def test_what_is_no_message_is_refused(content, message):

@@ -122,3 +122,9 @@ def test_the_defaults_are_an_empty_address():
 def test_other_addresses_are_refused(query):
     with pytest.raises(ValueError, match="the address of the page cannot be read"):
         Settings.from_query(query)
+
+
+def test_what_is_wrong_with_an_address_is_said_briefly():
+    with pytest.raises(ValueError, match="^the address of the page cannot be read: bad query field: ") as caught:
+        Settings.from_query("x" * 1_000_000)
+    assert len(str(caught.value)) < 400

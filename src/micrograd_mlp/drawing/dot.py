@@ -9,10 +9,10 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
+from ..names import LONGEST, clean
 from .graph import Edge, Graph, Node
 
 RANKDIRS = {"LR": "ew", "TB": "sn", "RL": "we", "BT": "ns"}  # on which side arrows leave a node, on which they arrive
-LONGEST = 40  # characters of a label that are shown
 
 
 class _Style(NamedTuple):
@@ -54,12 +54,6 @@ def dot_of(graph: Graph, rankdir: str = "LR") -> str:
         *map(_edge, graph.edges),
     ]
     return "digraph {\n" + "\n".join(lines) + "\n}\n"
-
-
-def clean(text: str, longest: int = LONGEST) -> str:
-    """Return `text` on one line without characters that do not print, shortened to `longest` characters."""
-    shown = "".join(c if c.isprintable() else " " for c in text[: longest + 1])
-    return shown if len(text) <= longest else shown[: longest - 1] + "…"
 
 
 def _text(text: str, longest: int = LONGEST) -> str:

@@ -255,9 +255,9 @@ def _columns(nodes: Sequence[Node], edges: list[Edge]) -> Iterator[tuple[str, ..
             yield tuple(node.name for node in sorted(column, key=_in_order))
 
 
-def _in_order(node: Node) -> list[tuple[str, int]]:
-    """Return a key that puts neurons[2] before neurons[10]."""
-    return [(text, int(digits or 0)) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", node.title)]
+def _in_order(node: Node) -> list[tuple[str, int, str]]:
+    """Return a key that puts neurons[2] before neurons[10], however many digits there are."""
+    return [(text, len(digits), digits) for text, digits in re.findall(r"([^0-9]*)0*([0-9]*)", node.title)]
 
 
 def _summary(values: list[Value], expression: Expression, read: Set[Value]) -> Iterator[tuple[str, str]]:

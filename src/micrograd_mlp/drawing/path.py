@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..engine import Constant, Value, grad, topological_order
+from ..names import clean
 from ..ops import Op
-from .dot import clean
 from .graph import number
 
 SHOWN = 24  # so many rows are printed; of a longer path, its beginning and its end

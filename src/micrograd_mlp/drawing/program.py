@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
-from .dot import LONGEST, dot_of
+from ..names import LONGEST
+from .dot import dot_of
 from .folding import EDGES, NODES
 from .graph import Edge, Graph, Node
 from .render import Drawing

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_atomically
-from .dot import clean
+from ..names import clean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,14 +9,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..collector import paused_collector
 from ..drawing.picture import expression_behind
 from ..engine import Value
-from ..engines import paused_collector
 from ..files import write_atomically
+from ..names import clean
 from ..nn import Module
 from ..recording import Recording
 from .model import data_of
-from .page import page_of, policy
+from .page import LONGEST, page_of, policy
 
 HEIGHT = 720  # pixels, in a notebook
 
@@ -54,7 +55,7 @@ class Explorer:
         return (
             f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts allow-downloads" width="100%"'
             f' height="{HEIGHT}" style="border: 1px solid #8888; border-radius: 8px"'
-            f' title="{escape(self.data["title"] or "A graph of Values")}"></iframe>'
+            f' title="{escape(clean(self.data["title"], LONGEST) or "A graph of Values")}"></iframe>'
         )
 
 

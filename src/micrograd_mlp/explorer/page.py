@@ -9,8 +9,11 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
+from ..names import clean
 from ..web import asset
 from .arithmetic import javascript
+
+LONGEST = 200  # characters of a title
 
 
 def script() -> str:
@@ -34,7 +37,7 @@ def policy(nonce: str = "") -> str:
 
 def page_of(data: dict[str, Any], nonce: str = "") -> str:
     """Return the page that shows `data`, as `model.data_of` gives it."""
-    title = escape(data["title"] or "A graph of Values")
+    title = escape(clean(data["title"], LONGEST) or "A graph of Values")
     mark = f' nonce="{nonce}"' if nonce else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -255,7 +255,7 @@ def _names(what: str, names: Sequence[str], count: str) -> str:
     array, sizes = f"model_{what}_names", f"model_{what}_sizes"
     encoded = [name.encode("utf-8", "surrogatepass") for name in names]
     long = [
-        f"static const char {array}_{k}[] = {{{', '.join(map(_character, text + bytes(1)))}}};\n"
+        f"static const char {array}_{k}[] = {{{', '.join(_CHARACTERS[byte] for byte in text + bytes(1))}}};\n"
         for k, text in enumerate(encoded)
         if len(text) > LONGEST
     ]
@@ -272,5 +272,4 @@ def _string(text: bytes) -> str:
     return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text) + '"'
 
 
-def _character(byte: int) -> str:
-    return f"'\\{byte:03o}'"
+_CHARACTERS = [f"'\\{byte:03o}'" for byte in range(256)]

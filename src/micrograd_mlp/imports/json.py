@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ..archive import MODEL
-from ..classifier import Classifier, Scaling
+from ..classifier import Classifier, Scaling, numbers_of
+from ..names import clean, told
+from ..reading import json_of, reason_of
 from .parts import assemble
 
 
@@ -14,9 +15,9 @@ def from_json(path: str | Path) -> Classifier:
     """Return the classifier in a file that `export` wrote as JSON. Raises ValueError if it is none, and OSError."""
     text = Path(path).read_bytes()
     try:
-        content = json.loads(text)
+        content = json_of(text)
         if content["format"] != MODEL.key or content["version"] > MODEL.version:
-            raise ValueError(f"it is {content['format']!r:.30}, version {content['version']!r:.30}")
+            raise ValueError(f"it is {told(content['format'], 30)}, version {told(content['version'], 30)}")
         layers, scaling = content["layers"], content["scaling"]
         return assemble(
             [layer["weight"] for layer in layers],
@@ -24,8 +25,10 @@ def from_json(path: str | Path) -> Classifier:
             [layer["activation"] for layer in layers],
             features=content["features"],
             classes=content["classes"],
-            scaling=Scaling([*map(float, scaling["mean"])], [*map(float, scaling["deviation"])]),
+            scaling=Scaling(numbers_of(scaling["mean"]), numbers_of(scaling["deviation"])),
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is no JSON export of {MODEL.key}, version {MODEL.version}: {reason}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        name = clean(str(path), 200)
+        raise ValueError(
+            f"{name} is no JSON export of {MODEL.key}, version {MODEL.version}: {reason_of(error)}"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..classifier import Classifier, Scaling, network_of
-from ..names import refuse_unknown
+from ..names import refuse_unknown, told
 from ..nn import ACTIVATIONS
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -44,7 +45,9 @@ def assemble(
     for name in activations:
         refuse_unknown(name, ACTIVATIONS, "activation")
     if len(activations) != len(weights):
-        raise ValueError(f"{len(weights)} layers take as many activations, got {len(activations)}: {[*activations]}")
+        raise ValueError(
+            f"{len(weights)} layers take as many activations, got {len(activations)}: {told([*activations])}"
+        )
     n_in, n_out = weights[0].shape[1], weights[-1].shape[0]
     features = _names("feature", features, [f"x{k + 1}" for k in range(n_in)])
     classes = _names("class", classes, [str(k) for k in range(max(2, n_out))])
@@ -57,14 +60,17 @@ def assemble(
 
 
 def _finite(numbers: Any, dimensions: int, what: str) -> Array:
-    array = np.asarray(numbers, dtype=np.float64)
+    try:
+        array = np.asarray(numbers, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        array = np.array(math.nan)
     if array.ndim != dimensions or not np.isfinite(array).all():
-        raise ValueError(f"{what} are finite numbers in {dimensions} dimensions, got {array!r:.60}")
+        raise ValueError(f"{what} are finite numbers in {dimensions} dimensions, got {told(numbers)}")
     return array
 
 
 def _names(what: str, names: Sequence[str] | None, usual: list[str]) -> list[str]:
     given = usual if names is None else [str(name) for name in names]
     if len(given) != len(usual):
-        raise ValueError(f"this network takes {len(usual)} {what} names, got {len(given)}: {given!r:.60}")
+        raise ValueError(f"this network takes {len(usual)} {what} names, got {len(given)}: {told(given, 60)}")
     return given

@@ -5,7 +5,6 @@ PyTorch itself is not needed; nothing is unpickled.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 
 from ..archive import MODEL
 from ..classifier import Classifier, Scaling
+from ..names import clean, told
+from ..reading import json_of, tensors_of
 from .parts import assemble
 
 MODULES = {  # by the name of PyTorch's class
@@ -99,11 +100,11 @@ def _from_state(state: Mapping[str, Any], activation: Any, known: dict[str, Any]
     missing = [layer for layer in layers if f"{layer}.weight".removeprefix(".") not in tensors]
     if missing or not set(tensors) <= expected or not layers:
         odd = next(iter(missing or sorted(set(tensors) - expected)), "nothing")
-        raise ValueError(f"a state_dict of linear layers has a weight and a bias of each, got {odd!r:.60}")
+        raise ValueError(f"a state_dict of linear layers has a weight and a bias of each, got {told(odd, 60)}")
     weights = [tensors[f"{layer}.weight".removeprefix(".")] for layer in layers]
     for layer, weight in zip(layers, weights, strict=True):
         if weight.ndim != 2:
-            raise ValueError(f"{layer}.weight has shape {weight.shape}; linear layers have two dimensions")
+            raise ValueError(f"{clean(layer)}.weight has shape {weight.shape}; linear layers have two dimensions")
     biases = [
         tensors.get(f"{layer}.bias".removeprefix("."), np.zeros(len(weight)))
         for layer, weight in zip(layers, weights, strict=True)
@@ -116,8 +117,9 @@ def _from_state(state: Mapping[str, Any], activation: Any, known: dict[str, Any]
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
-    """Return what names are sorted by: numbers in them as numbers."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]
+    """Return what names are sorted by: numbers in them as numbers, the longer ones after the shorter ones."""
+    parts = re.split(r"0*([0-9]+)", name)
+    return [(len(part), part) if place % 2 else (0, part) for place, part in enumerate(parts)]
 
 
 def _array(tensor: Any) -> Any:
@@ -128,26 +130,23 @@ def _array(tensor: Any) -> Any:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the tensors in a safetensors file, and what an export has noted in it."""
-    from safetensors import SafetensorError, safe_open
-
-    with open(path, "rb") as file:  # for the system's own word on a missing or unreadable file
+    with open(path, "rb") as file:
         begin = file.read(2)
+    shown = clean(str(path), 200)
     try:
-        with safe_open(str(path), framework="numpy") as tensors:
-            metadata = tensors.metadata() or {}
-            found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118  # it is no dict
-    except (SafetensorError, TypeError, AttributeError) as error:  # the latter for kinds of numbers that NumPy has not
+        found, metadata = tensors_of(path)
+    except ValueError as error:
         if begin == b"PK" or begin[:1] == b"\x80":
             reason = f"is a pickle, which is not opened, as it can run code; {WAY_OUT}"
         else:
             reason = f"is no safetensors file of float16, float32 or float64 (model.float() makes float32): {error}"
-        raise ValueError(f"{path} {reason}") from None
+        raise ValueError(f"{shown} {reason}") from None
     if MODEL.key in metadata:
-        raise ValueError(f"{path} is a model of {MODEL.key} already; it needs no import")
+        raise ValueError(f"{shown} is a model of {MODEL.key} already; it needs no import")
     try:
-        about = json.loads(metadata.get(f"{MODEL.key} torch", "{}"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+        about = json_of(metadata.get(f"{MODEL.key} torch", "{}"))
+    except ValueError as error:
+        raise ValueError(f"{shown} is damaged: {error}") from None
     texts = {key: value for key, value in about.items() if _is_texts(value)} if isinstance(about, dict) else {}
     return found, texts
 

@@ -14,7 +14,9 @@ It makes the same points and the same first weights, and trains as the playgroun
 
 
 def code_of(run: Run) -> str:
-    """Return the program; own points stand in it. It prints the history's last row."""
+    """Return the program; own points stand in it. It prints the history's last row. ValueError without points."""
+    if run.machine is None:
+        raise ValueError("there are no points yet; paint some, or load a file")
     s = run.settings
     plain = s.features == ("x1", "x2")
     parts = [_HEAD.format(title=f"A run of the playground: {s.problem}, {run.epoch} epochs."), _imports(run, plain)]

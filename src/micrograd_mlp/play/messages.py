@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -10,6 +9,7 @@ from typing import Any
 
 from ..checks import checked, flag, whole
 from ..names import chosen, refuse_unknown
+from ..reading import json_of
 from .run import Run
 from .settings import MOST_POINTS
 
@@ -19,14 +19,10 @@ MOST_SEED = 2**31
 
 def read_json(content: bytes) -> dict[str, Any]:
     """Return the object in JSON text. Raises ValueError for anything else, for NaN and for infinities."""
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no number in JSON")
-
     try:
-        found = json.loads(content.decode(), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the message is no JSON: {error!s:.120}") from None
+        found = json_of(content, finite=True)
+    except ValueError as error:
+        raise ValueError(f"the message cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise ValueError(f"a message is an object in JSON, got {type(found).__name__}")
     return found

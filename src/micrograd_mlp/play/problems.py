@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import datasets
 from ..classifier import Scaling
+from ..names import clean
 from ..tables import parse_csv, parse_numbers
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -173,6 +174,7 @@ def of_csv(content: bytes, name: str, kind: str, share: float, seed: int, most: 
     Of more columns the first two and the last are taken. Targets of regression are scaled to reach from -1 to 1.
     """
     y: Array
+    name = clean(name)
     if kind == "classification":
         table = parse_csv(content, name)
         X, y, names, classes = table.X, table.y, table.features, table.classes

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from .. import losses
 from ..checks import check_fields, checked, flag, number, one_of, option, parts, whole
-from ..names import refuse_unknown
+from ..names import clean, listed, refuse_unknown, told
 from ..nn import ACTIVATIONS, INITS
 from ..optim import OPTIMIZERS, SCHEDULES
 from .features import FEATURES
@@ -37,7 +37,7 @@ OF_PROGRAM = (*OF_WEIGHTS[:5], "loss", "optimizer", "momentum", "regularization"
 def _features(value: Any) -> tuple[str, ...]:
     names = [one_of(FEATURES)(name) for name in parts(value)]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"each feature once and at least one of {', '.join(FEATURES)}; got {value!r:.80}")
+        raise ValueError(f"each feature once and at least one of {listed(FEATURES)}; got {told(value)}")
     return tuple(name for name in FEATURES if name in names)
 
 
@@ -120,7 +120,7 @@ class Settings:
         Another kind of problem brings its first problem and loss, another number of layers the activations.
         """
         if not isinstance(given, Mapping):
-            raise ValueError(f"settings are given by name, got {given!r:.80}")
+            raise ValueError(f"settings are given by name, got {told(given)}")
         for name in given:
             refuse_unknown(name, [each.name for each in fields(self)], "setting")
         given = dict(given)
@@ -181,7 +181,7 @@ class Settings:
         try:
             return cls.of(dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=99)))
         except ValueError as error:
-            raise ValueError(f"the address of the page cannot be read: {error}") from None
+            raise ValueError(f"the address of the page cannot be read: {clean(str(error), 300)}") from None
 
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:
