@@ -14,7 +14,7 @@ CREATE := $(PYTHON) -m venv $(VENV)
 INSTALL := $(PIP)
 endif
 
-.PHONY: help play train test check format fuzz fuzz-inputs package mutants bench bench-peers notebook figures oracle web clean
+.PHONY: help play train test check format coverage fuzz fuzz-inputs package mutants bench bench-peers notebook figures oracle web clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,8 +37,21 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-fuzz: fuzz-inputs ## those inputs, and 10,000 random programs: every backend of the compiler against the engine; an hour more
+# The parts that compute, each a module or a package, and the tests that mirror them.
+COMPUTE := ops engine nn losses optim compiler
+COVERING := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,ops engine nn losses optim anomaly engines training)) compiler)
+
+coverage: $(VENV)/.dev ## lines and branches of what computes that no test goes through; fails below 95 % of a part
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(COVERING)
+	$(BIN)/coverage combine --quiet
+	for part in $(COMPUTE); do \
+		$(BIN)/coverage report --include "*/micrograd_mlp/$$part.py,*/micrograd_mlp/$$part/*" || exit 1; \
+	done
+
+fuzz: fuzz-inputs ## those inputs, 10,000 random programs on every backend, 10,000 random networks on every engine; hours
 	MICROGRAD_MLP_CACHE= $(BIN)/python tests/compiler/random_programs.py
+	MICROGRAD_MLP_CACHE= $(BIN)/python tests/compiler/random_networks.py
 
 fuzz-inputs: $(VENV)/.dev ## 1,000,000 hostile inputs: files, options, expressions, labels, the playground, the command line
 	MICROGRAD_MLP_CACHE= $(BIN)/python tests/fuzz/run.py --inputs 1000000 --jobs 2
@@ -77,7 +90,7 @@ web: ## build the pages in web/ into the package; needs node 20 and npm
 	cd web && npm install --no-package-lock --no-audit --no-fund --loglevel error && node build.mjs
 
 clean: ## remove the environment and what runs left behind
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) runs .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version)'
@@ -89,7 +102,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[dask,notebook,onnx]' hypothesis mpmath mypy onnxruntime pandas pytest ruff uv_build
+	$(INSTALL) --editable '.[dask,notebook,onnx]' coverage hypothesis mpmath mypy onnxruntime pandas pytest ruff uv_build
 	$(INSTALL) playwright || echo "No Playwright for this platform: tests in a browser will be skipped."
 	@touch $@
 

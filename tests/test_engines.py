@@ -130,6 +130,40 @@ def test_a_callback_may_freeze_and_thaw():
         assert other == pytest.approx(runs[0], rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["momentum", "Adam", "RMSprop"])
+def test_what_a_rule_remembers_of_a_frozen_parameter_stays_too(name):
+    """A parameter that was frozen for a while goes on as if there had been no steps in between."""
+
+    def freeze_in_between(epoch, model):
+        model.layers[0].freeze(3 <= epoch.epoch < 6)
+
+    _, history = assert_same(make=RULES[name], epochs=10, batch_size=9, callbacks=[freeze_in_between])
+    assert len(history.epochs) == 10
+
+
+@pytest.mark.parametrize("change", ["rate", "frozen"])
+def test_the_good_weights_are_those_before_the_last_step_whatever_a_callback_changes(change):
+    def spoil(epoch, model):
+        if epoch.epoch == 2:
+            made[-1].lr = 0.9 if change == "rate" else made[-1].lr
+            if change == "frozen":
+                model.layers[0].freeze()
+            model.parameters()[-1].data = 1e200  # the loss of the next step is not finite
+
+    def make(parameters):
+        made.append(optim.SGD(parameters, lr=0.2))
+        return made[-1]
+
+    made, runs = [], []
+    for engine in ALL:
+        model, history, _ = run(engine, make=make, loss="mse", epochs=9, batch_size=9, callbacks=[spoil])
+        assert history.reason == "diverged"
+        runs.append(weights(model))
+    assert max(map(abs, runs[0])) < 100
+    for other in runs[1:]:
+        assert other == pytest.approx(runs[0], rel=1e-9, abs=1e-9)
+
+
 def test_a_callback_may_change_weights_and_the_rate():
     def make(parameters):
         made.append(optim.SGD(parameters, lr=0.2, momentum=0.5))

@@ -43,6 +43,12 @@ def test_rmsprop_divides_by_the_root_mean_square():
     assert step(RMSprop([p], lr=0.1, alpha=0.75), p, 4.0) == pytest.approx(-0.1 * 4 / 2, rel=1e-7)
 
 
+def test_rmsprop_decays_the_gradient():
+    p, q = Value(2.0), Value(2.0)
+    decayed = step(RMSprop([p], lr=0.1, alpha=0.75, weight_decay=0.5), p, 3.0)
+    assert decayed == step(RMSprop([q], lr=0.1, alpha=0.75), q, 4.0) < 2.0
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_finds_the_minimum_of_a_bowl(name):
     x, y = Value(3.0), Value(-2.0)

@@ -157,7 +157,7 @@ class Compiled:
         self.watched: list[float] = []  # the objective of each batch that was taken at last
         self._seconds = 0.0  # that a step takes
         self._steps, self._frozen = self._compile(), self._is_frozen()
-        self._before: tuple[Any, ...] | None = None  # where the latest chunk began, and its batches
+        self._before: tuple[Any, ...] | None = None  # where the latest chunk began, its batches and knobs
 
     def start_from(self, good: list[float]) -> None:
         """Go on from the numbers in the parameters; `good` are the weights to return to if their loss is not finite."""
@@ -167,8 +167,8 @@ class Compiled:
         """Return the weights before the last step: the last ones known to have a finite loss and gradients."""
         if self._before is None:
             return self.good
-        (begin, batches), told = self._before, list(self.watched)
-        self._run(begin, batches[:-1], self.task.rule.steps - len(batches))
+        (begin, batches, knobs), told = self._before, list(self.watched)
+        self._run(begin, batches[:-1], knobs[:-1])
         self.watched = told
         numbers: list[float] = self._steps.state[: len(self.task.parameters)].tolist()
         return numbers
@@ -179,6 +179,7 @@ class Compiled:
         With `apart` the last step is a call of its own, which makes `before_last` cheap.
         """
         if self._frozen != self._is_frozen():
+            self.good, self._before = self.before_last(), None  # with the steps that were taken
             self._steps, self._frozen = self._compile(), self._is_frozen()
         taken, self.watched = 0, []
         while taken < len(batches):
@@ -191,27 +192,26 @@ class Compiled:
         return ""
 
     def _chunk(self, batches: Batches) -> str:
-        state = self._state()
+        state, rule = self._state(), self.task.rule
+        knobs = [(rule.lr * rule.schedule(k), k + 1.0) for k in range(rule.steps, rule.steps + len(batches))]
         start = perf_counter()
-        done, finite = self._run(state, batches)
+        done, finite = self._run(state, batches, knobs)
         self._seconds = (perf_counter() - start) / len(batches)
         self._leave(self._steps.state, done)
         if finite:
-            self._before = state, batches
+            self._before = state, batches, knobs
             return ""
         if done:
-            self._before = state, batches[:done]
+            self._before = state, batches[:done], knobs[:done]
         self.good = self.before_last()
         return Interpreted(self.task).differentiate(batches[done]) or "a loss or a gradient is inf or nan"
 
-    def _run(self, state: Array, batches: Batches, first: int | None = None) -> tuple[int, bool]:
-        """Take steps from this state on; return how many were taken, and whether all were finite."""
-        rule, steps = self.task.rule, self._steps
+    def _run(self, state: Array, batches: Batches, knobs: Sequence[tuple[float, float]]) -> tuple[int, bool]:
+        """Take steps from this state on, each with its rate and its number; return how many, and if all were finite."""
+        steps = self._steps
         steps.state = state
         if not batches:
             return 0, True
-        first = rule.steps if first is None else first
-        knobs = [(rule.lr * rule.schedule(k), k + 1.0) for k in range(first, first + len(batches))]
         watched = steps.run(np.concatenate(batches), np.cumsum([0, *map(len, batches)]), knobs)
         self.watched += watched[:, 0].tolist()
         finite = bool(np.isfinite(watched[-1]).all())
@@ -276,9 +276,11 @@ class Compiled:
         def advance(state: Any, samples: Sequence[Any], lr: Any, count: Any) -> tuple[list[Any], list[Any]]:
             loss = task.objective(vmap(task.loss)(*samples))
             slopes = grad(loss, parameters)
-            memories = self._memories_of(state[len(parameters) :])
-            values, memories = self._updated(slopes, memories, lr, count)
+            kept = self._memories_of(state[len(parameters) :])
+            values, memories = self._updated(slopes, kept, lr, count)
             values = [old if old.frozen else new for old, new in zip(parameters, values, strict=True)]
+            pairs = zip(parameters, kept, memories, strict=True)
+            memories = [old if parameter.frozen else new for parameter, old, new in pairs]
             finite = losses.total(0.0 * slope for slope in slopes)  # nan if one of them is not
             return [loss, finite], [*values, *(number for column in zip(*memories, strict=True) for number in column)]
 
@@ -318,7 +320,8 @@ class Compiled:
 
     def take_samples(self, X: Array, y: Array) -> None:
         """Train on these samples from now on, in place of those of the task."""
-        self.task, self._before = replace(self.task, X=X, y=y), None
+        self.good, self._before = self.before_last(), None
+        self.task = replace(self.task, X=X, y=y)
         self._steps.take_columns([X, y])
 
     def measure(self) -> Callable[[Array, Array], tuple[Array, Array]]:

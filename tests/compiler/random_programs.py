@@ -430,6 +430,15 @@ class Tally:
     irregular: int = 0
     wrong: list = field(default_factory=list)
 
+    def summary(self, seconds, crashes):
+        programs, results = max(self.programs, 1), max(self.results, 1)
+        return (
+            f"{self.programs} programs of {self.statements / programs:.0f} statements in {seconds:.0f} s, "
+            f"{self.irregular} of them without regularity: {len(self.wrong)} disagreements, {crashes} crashes. "
+            f"Of {self.results} results, {self.tight / results:.1%} are held to nine digits or their pattern, "
+            f"{self.finite / results:.1%} are finite."
+        )
+
 
 def with_values(thing):
     if isinstance(thing, dict):
@@ -510,12 +519,13 @@ def _run_chunk(seeds, backends):
         print("tally", tally.programs, tally.results, tally.tight, tally.finite, tally.statements, tally.irregular)
 
 
-def run_all(first, count, chunk, command):
+def run_all(first, count, chunk, command, kind=Tally):
     """Check programs in processes of `chunk` each, and go on after one that crashed; return 1 if anything is wrong.
 
-    `command` and two numbers, the first seed and how many, start a process that does `_run_chunk`.
+    `command` and two numbers, the first seed and how many, start a process that does `_run_chunk`, of a tally of this
+    `kind`.
     """
-    start, tally, crashes, seed = time.perf_counter(), Tally(), [], first
+    start, tally, crashes, seed = time.perf_counter(), kind(), [], first
     while seed < first + count:
         size = min(chunk, first + count - seed)
         ended = subprocess.run([*command, str(seed), str(size)], stdout=subprocess.PIPE, text=True, check=False)
@@ -528,19 +538,13 @@ def run_all(first, count, chunk, command):
                 tally.wrong.append(rest)
                 print(rest, flush=True)
             elif word == "tally":
-                for name, number in zip(Tally.__annotations__, map(int, rest.split()), strict=False):
+                for name, number in zip(kind.__annotations__, map(int, rest.split()), strict=False):
                     setattr(tally, name, getattr(tally, name) + number)
         if ended.returncode:
             crashes.append(at)
             print(f"seed {at}: the process ended with {ended.returncode}", flush=True)
         seed = at + 1
-    seconds, programs, results = time.perf_counter() - start, max(tally.programs, 1), max(tally.results, 1)
-    print(
-        f"{tally.programs} programs of {tally.statements / programs:.0f} statements in {seconds:.0f} s, "
-        f"{tally.irregular} of them without regularity: {len(tally.wrong)} disagreements, {len(crashes)} crashes. "
-        f"Of {tally.results} results, {tally.tight / results:.1%} are held to nine digits or their pattern, "
-        f"{tally.finite / results:.1%} are finite."
-    )
+    print(tally.summary(time.perf_counter() - start, len(crashes)))
     return 1 if tally.wrong or crashes else 0
 
 

@@ -33,6 +33,20 @@ def test_a_symbol_is_seen():
         divided([1.0, Tape().input("x")])
 
 
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (np.ma.array([1.0, 2.0], mask=[True, False]), r"takes arrays without a mask, .* use \.filled\(\.\.\.\)"),
+        (np.array([1j]), "takes real numbers, got an array of complex128"),
+        (iter([1.0]), r"takes lists, got list_iterator: .* use list\(\.\.\.\)"),
+        ({1.0}, r"takes numbers, lists, dicts and Modules, got set: \{1\.0\}"),
+    ],
+)
+def test_what_holds_no_plain_numbers_is_refused(thing, message):
+    with pytest.raises(TypeError, match=f"(?s)^a compiled function {message}"):
+        divided(thing)
+
+
 def test_names_of_arguments():
     assert names_of(lambda x, y=1, *more: 0, 4) == ["x", "y", "x2", "x3"]
     assert names_of(max, 2) == ["x0", "x1"]

@@ -609,6 +609,14 @@ def test_numbers_of_two_batches_do_not_meet():
         jit(function)(batch(4), batch(3))
 
 
+def test_there_are_results_whatever_their_number():
+    def function(X):
+        each = vmap(ops.exp)(X)
+        return losses.total(each) if each else 0.0
+
+    assert_agrees(function, batch(4))
+
+
 def test_empty_lists():
     assert jit(lambda X: losses.total(vmap(lambda x: x)(X)))([]) == 0.0
     assert jit(vmap(lambda x: [x, x]))([]).tolist() == []

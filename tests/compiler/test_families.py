@@ -1,5 +1,6 @@
 """Sums of any length, and who does the same thing."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,19 @@ def test_wrong_families_are_refused():
         replace(families.scalars, op=op).check()
     with pytest.raises(ValueError, match="read before it is defined"):
         replace(families.scalars, args=families.scalars.args * 0 + len(op) - 1).check()
+
+
+def test_rows_without_regularity_have_the_family_of_their_level():
+    tape, rng = Tape(), random.Random(0)
+    made = [tape.input(f"x{k}") for k in range(3)]
+    for _ in range(300):
+        operation = rng.choice([ops.exp, ops.tanh, ops.sin, ops.cos, ops.neg])
+        made.append(operation(rng.choice(made)) * rng.choice(made))
+    family = family_of_rows(tape.program([made[-1].index]))
+    codes = np.array(tape.rows[::4])[: len(family)]
+    assert len(family) == len(codes)
+    assert all(len(set(codes[family == f].tolist())) == 1 for f in set(family.tolist()))
+    assert len(set(family.tolist())) < len(family) / 3
 
 
 def test_each_row_has_a_family_and_sums_go_with_what_they_dissolve_into():

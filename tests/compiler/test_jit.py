@@ -345,6 +345,7 @@ def test_a_compiled_function_changes_no_value():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
+        (lambda: jit(lambda x: x, threads=0), ValueError, "threads is at least 1, got 0"),
         (lambda: jit(lambda x: x, backend="fortran"), ValueError, r"backend is one of llvm, numpy; got 'fortran'"),
         (lambda: jit(lambda x: x, dtype="int8"), ValueError, r"dtype is one of float64, float32; got 'int8'"),
         (lambda: jit(3), TypeError, r"jit takes a function, got int: 3"),

@@ -20,6 +20,14 @@ def test_leaves_lie_one_after_the_other_and_are_put_together_again():
     assert made == {"a": "u", "b": ("v", "w", ()), "c": ["x", "y"]}
 
 
+def test_an_array_is_like_the_lists_in_it():
+    tape = Tape()
+    x, y = tape.input("x"), tape.input("y")
+    of_array, of_lists = Results(tape, leaves_of), Results(tape, leaves_of)
+    assert of_array.structure(np.array([[x, y], [y, y]])) == of_lists.structure([[x, y], [y, y]])
+    assert of_array.rows == of_lists.rows == [0, 1, 1, 1]
+
+
 def test_leaves_of_a_batch_come_from_its_group():
     structure = "tuple", (("batch", ("tuple", ("number", ("array", (2,))))), "number", ("batch", "number"))
     leaves = leaves_of(structure)

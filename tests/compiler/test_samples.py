@@ -158,6 +158,24 @@ def test_samples_that_look_at_their_neighbours_are_none():
     assert jit(function)(X) == pytest.approx(expected, rel=1e-12)
 
 
+def test_what_samples_share_may_be_irregular():
+    """Sums of different lengths and reads in no order of the parameters stay as they are beside the samples."""
+    order = [5, 0, 3, 1, 4, 2]
+
+    def function(w, X):
+        sums = [losses.total(ops.exp(w[k] * w[j]) for j in range(k + 1)) for k in range(6)]
+        mixed = losses.total(ops.sin(sums[i] * w[k]) for k, i in enumerate(order))
+        return losses.total(ops.exp(0.1 * dot(w, x)) for x in X) + mixed
+
+    rng = random.Random(3)
+    program = arrays_of(function, (numbers(rng, 6), numbers(rng, 20, 6)))
+    assert any(term.offsets is not None for s in program.statements for term in s.terms)
+    assert any(read.index is not None for s in program.statements for read in s.operands)
+    unrolled = find_samples(program)
+    assert unrolled.length == 20
+    assert_same(program, unrolled)
+
+
 def test_samples_behind_another_axis_move_to_the_front():
     """An array of units by samples: the samples of the second axis, and reads backwards and of one sample alone."""
     axes, places = (Axis("n", 12), Axis("j", 3)), [(1, p) for p in range(36)]

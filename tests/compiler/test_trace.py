@@ -7,6 +7,7 @@ import pytest
 from micrograd_mlp import Value, grad, ops
 from micrograd_mlp.compiler.program import NAMES
 from micrograd_mlp.compiler.trace import Symbol, Tape, refuse_symbols
+from micrograd_mlp.engine import Constant
 from micrograd_mlp.ops import TABLE
 
 
@@ -112,6 +113,19 @@ def test_gradients_by_values_met_outside():
 def test_a_traced_number_has_no_value(use, message):
     with pytest.raises(TypeError, match=message), refuse_symbols():
         use(Tape().input("x"))
+
+
+def test_a_symbol_in_a_text_is_its_name():
+    tape = Tape()
+    tape.input("x")
+    assert f"{tape.input('y')}, {tape.input('z')!r}" == "Symbol(1), Symbol(2)"
+
+
+def test_a_number_kept_as_a_constant_is_one():
+    tape = Tape()
+    out = tape.input("x") + Constant(2.5)
+    again = tape.input("y") + 2.5
+    assert tape.rows[4 * out.index + 2] == tape.rows[4 * again.index + 2]  # the same row
 
 
 def test_unknown_attributes():
