@@ -47,10 +47,13 @@ COMMANDS = (
     ("import model.json --out copy.safetensors", 0, "copy.safetensors"),
     ("predict copy.safetensors points.csv", 0, "0.5"),
     ("play", 2, "pip install 'micrograd-mlp[play]'"),
+    ("sweep moons --samples 60 --hidden 2/3 --epochs 1 --out sweep", 0, "trials.csv"),
+    ("sweep moons --samples 60 --hidden 2/3 --scheduler 127.0.0.1:1", 2, "pip install 'micrograd-mlp[dask]'"),
 )  # fmt: skip
 WRITTEN = (
     "run/model.safetensors", "run/report.html", "run/explorer.html", "graph.dot", "neuron.html", "classify.py",
     "model.json", "model.c", "model_torch.py", "copy.safetensors",
+    "sweep/model.safetensors", "sweep/trials.csv",
 )  # fmt: skip
 TESTS = ("ops", "engine", "ieee", "nn", "losses", "optim", "anomaly", "dropin", "expressions", "layers", "init")
 

@@ -1,6 +1,7 @@
 """Saving and loading: the same model comes back, and whatever else is in the file is refused in one sentence."""
 
 import json
+import math
 import random
 
 import numpy as np
@@ -26,6 +27,11 @@ def test_scaling_gives_mean_0_and_deviation_1_and_leaves_a_constant_column():
     assert scaled.std(axis=0) == pytest.approx([1, 1, 0])
     with pytest.raises(ValueError, match=r"^this model takes points of 3 features, got an array of shape \(50, 2\)$"):
         Scaling.of(X)(POINTS)
+
+
+def test_points_beyond_all_numbers_are_scaled_without_a_warning():
+    found = Scaling([0.0, 0.0], [1e-10, 1.0])([[1e300, math.inf]])
+    np.testing.assert_array_equal(found, [[math.inf, math.inf]])
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -95,6 +101,7 @@ def test_a_newer_format_is_named(tmp_path):
         lambda about, tensors: about.update(activations=["relu", "swish"]),
         lambda about, tensors: about.update(classes=["only"]),
         lambda about, tensors: about.update(features=3),
+        lambda about, tensors: about.update(about=[[5, 7]]),
         lambda about, tensors: about["scaling"].update(deviation=[0.0, 1.0]),
         lambda about, tensors: about.pop("scaling"),
         lambda about, tensors: tensors.update({"layers.0.weight": np.zeros((4, 9))}),

@@ -125,5 +125,5 @@ def test_every_command_and_every_extra_is_tried_on_the_wheel():
     tried = {command.split(" ")[0] for command, *_ in COMMANDS}
     assert set(main.commands) <= tried
     answers = " ".join(answer for *_, answer in COMMANDS)
-    for extra in ("native", "viz", "onnx", "play"):
+    for extra in ("native", "viz", "onnx", "play", "dask"):
         assert f"micrograd-mlp[{extra}]" in answers

@@ -11,6 +11,14 @@ from micrograd_mlp.signals import ENDS, Stopped, stoppable
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of Unix")
 
 
+@pytest.fixture(autouse=True)
+def _as_usual():
+    """SIGHUP acts as it usually does, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", ENDS)
 def test_the_first_signal_raises_and_the_next_does_nothing(number):
     with pytest.raises(Stopped, match=rf"^stopped by {signal.Signals(number).name}$") as caught, stoppable():

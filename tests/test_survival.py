@@ -59,6 +59,14 @@ def no_pictures():
         yield
 
 
+@pytest.fixture(autouse=True)
+def _as_usual():
+    """SIGHUP acts as it usually does, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def interruptible():
     """Ctrl-C reaches child processes, also where the tests themselves run in the background and it is ignored."""

@@ -38,7 +38,8 @@ class Scaling:
         X = np.asarray(X, dtype=np.float64)
         if X.ndim != 2 or X.shape[1] != len(self.mean):
             raise ValueError(f"this model takes points of {len(self.mean)} features, got an array of shape {X.shape}")
-        scaled: Array = (X - self.mean) / self.deviation
+        with np.errstate(over="ignore", invalid="ignore"):  # inf and nan are what IEEE 754 has there
+            scaled: Array = (X - self.mean) / self.deviation
         return scaled
 
 
@@ -105,6 +106,8 @@ class Classifier:
         if tensors or not set(activations) <= set(ACTIVATIONS) or len(sizes) < 2 or len(classes) != max(2, sizes[-1]):
             raise ValueError("its layers, activations and classes do not fit each other")
         mean, deviation = numbers_of(scaling["mean"]), numbers_of(scaling["deviation"])
+        if not isinstance(about["about"], dict):
+            raise ValueError(f"'about' is a dictionary, got {told(about['about'], 60)}")
         if not len(mean) == len(deviation) == len(features) or min(deviation) <= 0:
             raise ValueError("its scaling does not fit its features")
         model = network_of(weights, biases, activations)

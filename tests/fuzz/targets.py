@@ -640,10 +640,9 @@ def plainly(case):
 
 
 def run_report(case):
-    found, wanted = (
-        elements_of(report.write_report(SCRATCH / "report.html", **each).read_text("utf-8"))
-        for each in (case, plainly(case))
-    )
+    pages = [report.write_report(SCRATCH / "report.html", **each).read_text("utf-8") for each in (case, plainly(case))]
+    with judge.aside():
+        found, wanted = map(elements_of, pages)
     assert found.found == wanted.found, (found.found, wanted.found)
 
 

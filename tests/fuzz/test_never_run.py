@@ -36,6 +36,15 @@ LOADS = {  # functions of modules
 EXCEPTIONS = {
     ("__init__.py", "import_module"): "a module of this package, by a name in the table of what it offers",
     ("exports/targets.py", "import_module"): "a module of this package, by a name in the table of targets",
+    ("compiler/backends/llvm_kernel.py", "np.load"): "arrays of a private folder, without pickles",
+    ("compiler/backends/llvm_kernel.py", "allow_pickle"): "which is False",
+    ("sweeps/trials.py", "pickle"): "the points of a sweep, from the process that asked for the trial",
+    ("sweeps/workers.py", "pickle"): "the points of a sweep, for its own workers",
+    ("sweeps/workers.py", "import_module"): "Dask, by its name",
+    ("sweeps/workers.py", "importlib.import_module"): "this package, by its name",
+    ("sweeps/workers.py", "joblib"): "spreads the trials; its own pickles go between the processes of a sweep",
+    ("sweeps/workers.py", "joblib.externals.loky"): "the same",
+    ("sweeps/workers.py", "joblib._dask"): "the same",
 }
 
 

@@ -123,7 +123,7 @@ def test_a_stop_keeps_what_was_done_and_the_command_goes_on(tmp_path, sent, code
         "2/3/4",
     ]
     process = subprocess.Popen(
-        [*command, "--seeds", "40"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*command, "--seeds", "1000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     path = tmp_path / "here" / "trials.csv"
@@ -134,13 +134,13 @@ def test_a_stop_keeps_what_was_done_and_the_command_goes_on(tmp_path, sent, code
     _, stderr = process.communicate()
     assert process.returncode == code, stderr
     kept = path.read_text().count("\n") - 1
-    found = re.fullmatch(rf"{told}; (\d+) of 120 trials are in here; the same command goes on from there\n", stderr)
+    found = re.fullmatch(rf"{told}; (\d+) of 3000 trials are in here; the same command goes on from there\n", stderr)
     assert found, stderr
     assert 0 <= kept - int(found[1]) <= 1  # the stop may come when a line is written, and not yet counted
     assert not (tmp_path / "here" / "model.safetensors").exists()
     made = []
     again = run.plan(
-        {"samples": 40, "epochs": 2, "engine": "numpy", "hidden": "2/3/4", "seeds": 40, "out": tmp_path / "here"}
+        {"samples": 40, "epochs": 2, "engine": "numpy", "hidden": "2/3/4", "seeds": 1000, "out": tmp_path / "here"}
     )
     with run.opened(again) as ledger:
         (trials,) = again.search.stages(lambda *_: [])

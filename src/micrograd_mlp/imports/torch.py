@@ -125,7 +125,8 @@ def _in_order(name: str) -> list[tuple[int, str]]:
 def _array(tensor: Any) -> Any:
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu().double().numpy()
-    return np.asarray(tensor, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # a nan that signals becomes one that does not
+        return np.asarray(tensor, dtype=np.float64)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
