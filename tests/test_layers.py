@@ -97,6 +97,7 @@ FLOORS = (
     ("play.guard", "play.store"),
     ("play.server",),
     ("play",),
+    ("terminal",),
     ("cli",),
     ("__main__",),
 )
