@@ -104,3 +104,9 @@ def _above(fold, g):
     while g >= 0:
         yield g
         g = fold.parents[g]
+
+
+def test_a_name_with_very_many_dots_is_not_as_many_groups():
+    w = Value(2.0, label=f"{'a.' * 200_000}neurons[0].w[0]")
+    out = w * Value(3.0, label="x") + Value(1.0, label=f"{'a.' * 200_000}neurons[0].b")
+    assert max(len(fold.titles) for fold in folds(out).values()) < 100

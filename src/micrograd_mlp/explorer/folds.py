@@ -22,6 +22,7 @@ MOST_GROUPS = 24  # of a kind, next to each other
 MOST_VALUES = 48  # drawn one by one in a group
 TERMS = 5  # of a sum, from which on it is a group
 BANDS = 12  # into which a long computation is cut
+MOST_PLACES = 16  # one within the other, by the dots in a name
 MOST_FOR_FAMILIES = 500_000  # Values
 
 Path = tuple[tuple[str, str], ...]  # kind and title of each group around a Value, from the outside
@@ -276,7 +277,7 @@ def _places(home: str) -> Path:
         return (("input", "inputs"),)
     if home == LOSS:
         return (("output", "loss"),)
-    parts = home.split(".") if home else ["neuron"]
+    parts = home.split(".", MOST_PLACES - 1) if home else ["neuron"]
     return tuple(("neuron" if place == len(parts) - 1 else "layer", part) for place, part in enumerate(parts))
 
 
