@@ -675,7 +675,8 @@ def run_export(classifier):
     text = json_export.files(classifier, "model.json")[""]
     document = json.loads(text)
     assert text.isascii()
-    assert (tuple(document["features"]), tuple(document["classes"])) == (classifier.features, classifier.classes)
+    for key, names in (("features", classifier.features), ("classes", classifier.classes)):
+        assert document[key] == [through_json(name) for name in names]
 
 
 def run_export_c(classifier):

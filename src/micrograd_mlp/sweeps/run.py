@@ -22,7 +22,7 @@ from .results import Record, Result, rank
 from .searches import Search
 from .space import Space, text_of
 from .trials import Ground, make
-from .workers import place_of
+from .workers import place_of, refuse_without_dask
 
 FILES = (ASKED, TRIALS, "model.safetensors", "sweep.png")
 Progress = Callable[[Record, int, int], Any]  # a trial that ended, how many have, and how many there are
@@ -58,6 +58,8 @@ def sweep(problem: str | Path = "moons", *, progress: Progress | None = None, **
 def plan(given: Mapping[str, Any]) -> Plan:
     """Return the sweep that is asked for, by names of Options and SweepOptions. Raises ValueError and OSError."""
     settings = SweepOptions.of(given)
+    if settings.scheduler is not None:
+        refuse_without_dask()
     options = {name: value for name, value in given.items() if name not in SWEPT and name != "out"}
     out = None if given.get("out") is None else Path(checked("out", text, given["out"]))
     base = Space.of(options).base

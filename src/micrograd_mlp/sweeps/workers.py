@@ -31,6 +31,12 @@ NEEDED = f"micrograd-mlp {__version__}, as here"
 Ended = tuple[Trial, Outcome]
 
 
+def refuse_without_dask() -> None:
+    """Raise ValueError where Dask is not installed."""
+    if missing := [name for name in ("dask", "distributed") if find_spec(name) is None]:
+        raise ValueError(f"scheduler needs {' and '.join(missing)}, missing here: pip install 'micrograd-mlp[dask]'")
+
+
 @contextmanager
 def place_of(ground: Ground, jobs: int | None, scheduler: str | None) -> Iterator[Cores | Cluster]:
     """Within this block, trials run where it was said. Raises ValueError if that place cannot be had."""
@@ -253,9 +259,7 @@ def _reach(address: str) -> None:
 
 @contextmanager
 def _silent_dask() -> Iterator[None]:
-    """Within this block Dask keeps its own messages to itself. Raises ValueError where it is not installed."""
-    if missing := [name for name in ("dask", "distributed") if find_spec(name) is None]:
-        raise ValueError(f"scheduler needs {' and '.join(missing)}, missing here: pip install 'micrograd-mlp[dask]'")
+    """Within this block Dask keeps its own messages to itself."""
     import_module("distributed")  # it sets levels of its own
     known = logging.root.manager.loggerDict
     loggers = [
