@@ -126,5 +126,12 @@ def test_other_addresses_are_refused(query):
 
 def test_what_is_wrong_with_an_address_is_said_briefly():
     with pytest.raises(ValueError, match="^the address of the page cannot be read: bad query field: ") as caught:
-        Settings.from_query("x" * 1_000_000)
+        Settings.from_query("x" * 99_999)
     assert len(str(caught.value)) < 400
+
+
+def test_a_very_long_address_is_not_read():
+    with pytest.raises(
+        ValueError, match="^the address of the page cannot be read: it has more than 100,000 characters$"
+    ):
+        Settings.from_query("hidden=" + "%31," * 1_000_000)

@@ -20,6 +20,7 @@ from .features import FEATURES
 from .problems import PROBLEMS
 
 MOST_POINTS = 10_000
+MOST_QUERY = 100_000  # characters
 MOST_LAYERS = 16
 MOST_NEURONS = 128
 MOST_PARAMETERS = 10_000
@@ -179,6 +180,8 @@ class Settings:
     def from_query(cls, query: str) -> Settings:
         """Return the settings in the query of a URL, as `to_query` writes it."""
         try:
+            if len(query) > MOST_QUERY:
+                raise ValueError(f"it has more than {MOST_QUERY:,} characters")
             return cls.of(dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=99)))
         except ValueError as error:
             raise ValueError(f"the address of the page cannot be read: {clean(str(error), 300)}") from None
