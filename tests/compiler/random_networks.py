@@ -37,7 +37,6 @@ REACH = 4.0  # widths of the range of the interpreted runs
 LAST = 512.0  # units in the last place; 1 - beta**step alone turns one into a hundred
 ULP = 2.0**-52
 LARGE = 1e100  # weights whose products with each other and a slope overflow
-EXACT = (ops.neg, ops.abs)  # with those that select
 ODD = (5e-324, -1e-310, 1e-160, 1e154, -1e300, 1.7e308)
 
 
@@ -242,6 +241,11 @@ def odd_points(network):
     return np.array([[0.0] * network.n_in, [math.inf] * network.n_in, [math.nan] * network.n_in])
 
 
+def is_exact(op):
+    """Return whether an operation gives one of its arguments, or one of a few numbers: nothing is rounded."""
+    return op.selects or op.flat or op in (ops.neg, ops.abs)
+
+
 @contextmanager
 def noisy(noise, rule):
     """Within this block, what is computed with Values and Columns is off by a unit in the last place; by rules too."""
@@ -252,7 +256,7 @@ def noisy(noise, rule):
     off, backward, on_columns = cycle(noise.choices(factors, k=9973)), Value._backward, Column.apply_op
 
     def made(value):
-        if value.op is not None and not value.op.selects and value.op not in EXACT:
+        if value.op is not None and not is_exact(value.op):
             value.data *= next(off)
 
     def passed(value):
@@ -261,7 +265,7 @@ def noisy(noise, rule):
 
     def column(op, *args):
         out = on_columns(op, *args)
-        if not op.selects and op not in EXACT:
+        if not is_exact(op):
             out.data = out.data * rng.choice(factors, out.data.shape)
         return out
 
