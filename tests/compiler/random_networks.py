@@ -337,7 +337,7 @@ def check(network, tally, compiled=COMPILED):
     tally.parameters += np.size(runs[0].numbers["weights"])
     low, high = allowed([run for run in runs if run.end == runs[0].end])
     with np.errstate(all="ignore"):
-        wide = high - low > 1e-9 * np.maximum(np.abs(low), np.abs(high))
+        wide = np.isinf(high) | (high - low > 1e-9 * np.maximum(np.abs(low), np.abs(high)))
     tally.numbers += len(wide)
     tally.tight += int((~wide).sum())
 
@@ -379,13 +379,18 @@ def is_beyond(outcome, runs):
 
 
 def allowed(runs):
-    """Return between which two numbers each number of a run may lie, by these runs; nan where none is finite."""
+    """Return between which two numbers each number of a run may lie, by these runs; nan where none is finite.
+
+    Where the runs agree in no digit, after steps so large that each is an accident of rounding, it may lie anywhere.
+    """
     known = np.array([run.flat for run in runs])
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of all that is nan
         known[~np.isfinite(known)] = math.nan
         low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
+        chaotic = high - low > np.maximum(np.abs(low), np.abs(high)) / 2.0  # they agree in no digit
         wide = REACH * (high - low) + LAST * (ULP * np.maximum(np.abs(low), np.abs(high)) + 5e-324)
+        wide[chaotic] = math.inf
         return low - wide, high + wide
 
 
