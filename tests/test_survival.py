@@ -20,7 +20,9 @@ from micrograd_mlp.checkpoints import load  # noqa: E402
 from micrograd_mlp.experiment import claimed, run, stopped  # noqa: E402
 from micrograd_mlp.options import Options  # noqa: E402
 
-PROGRAM = (sys.executable, "-m", "micrograd_mlp")
+# As `python -m micrograd_mlp`, with a first checkpoint that comes long before the end also on a fast machine.
+OFTEN = "from micrograd_mlp import checkpoints, cli; checkpoints.PAUSE = 0.1; cli.main(prog_name='micrograd-mlp')"
+PROGRAM = (sys.executable, "-c", OFTEN)
 SMALL = ("--samples", "40", "--hidden", "3", "--engine", "python", "--epochs", "250", "--batch", "8")
 
 
@@ -97,7 +99,7 @@ def test_a_signal_ends_a_run_in_one_sentence_and_it_can_go_on(tmp_path, undistur
 
 
 def test_a_killed_run_goes_on_and_one_that_has_ended_says_so(tmp_path, undisturbed):
-    for seconds in (0.05, 1.5):  # before the first checkpoint, and after it
+    for seconds in (0.0, 0.4):  # before the first checkpoint, and after it
         with start(tmp_path, "moons", *SMALL, "--resume") as process:
             wait_for(process)
             time.sleep(seconds)
@@ -169,16 +171,21 @@ def no_checkpoint(reason, folder):
     return rf"Error: {where}: {reason}; no checkpoint could be written after epoch \d+, {there}\n"
 
 
-def checkpoint_of(folder):
+@contextlib.contextmanager
+def halted(process, folder):
+    """Wait for the first checkpoint of a run, and let the run stand still in this block, which has its bytes."""
     while not (folder / "checkpoint.safetensors").exists():
+        assert process.poll() is None, outcome(process)
         time.sleep(0.01)
-    return folder / "checkpoint.safetensors"
+    process.send_signal(signal.SIGSTOP)
+    yield (folder / "checkpoint.safetensors").read_bytes()
+    process.send_signal(signal.SIGCONT)
 
 
 def test_a_full_disk(disk, undisturbed):
     with start(disk / "run", "moons", *SMALL) as process:
-        kept = checkpoint_of(disk / "run").read_bytes()
-        fill(disk)
+        with halted(process, disk / "run") as kept:
+            fill(disk)
         code, _, err = outcome(process)
     assert code == 2
     assert re.fullmatch(no_checkpoint("No space left on device", disk / "run"), err)
@@ -189,9 +196,9 @@ def test_a_full_disk(disk, undisturbed):
 
 def test_a_disk_that_becomes_read_only(disk, undisturbed):
     with start(disk / "run", "moons", *SMALL) as process:
-        checkpoint_of(disk / "run")
-        subprocess.run(["mount", "--bind", disk / "run", disk / "run"], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", disk / "run"], check=True)
+        with halted(process, disk / "run"):
+            subprocess.run(["mount", "--bind", disk / "run", disk / "run"], check=True)
+            subprocess.run(["mount", "-o", "remount,bind,ro", disk / "run"], check=True)
         code, _, err = outcome(process)
     assert code == 2
     assert re.fullmatch(no_checkpoint("Read-only file system", disk / "run"), err)
@@ -212,8 +219,8 @@ def test_a_limit_on_the_size_of_files(tmp_path, undisturbed):
 
 def test_a_folder_that_is_taken_away(tmp_path):
     with start(tmp_path / "run", "moons", *SMALL) as process:
-        checkpoint_of(tmp_path / "run")
-        (tmp_path / "run").rename(tmp_path / "elsewhere")
+        with halted(process, tmp_path / "run"):
+            (tmp_path / "run").rename(tmp_path / "elsewhere")
         code, _, err = outcome(process)
     assert code == 2
     path = tmp_path / "run" / "checkpoint.safetensors"

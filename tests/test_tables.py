@@ -49,6 +49,13 @@ def test_a_table_is_read_however_it_was_saved(write, content):
     assert table.y.dtype == np.int64
 
 
+def test_what_stands_in_quotes_parts_no_cells(write):
+    table = load_csv(write('"a; b; c","d\n; ""e"";",f" ;g\n1,2,no\n3,4,yes\n'))
+    assert (table.features, table.classes) == (("a; b; c", 'd\n; "e";'), ("no", "yes"))
+    table = load_csv(write('"1,5, or so";b;kind\n1;2;no\n3;4;yes\n'))
+    assert table.features == ("1,5, or so", "b")
+
+
 def test_without_a_header_columns_are_numbered(write):
     table = load_csv(write("1,2,0\n3,4,1\n"))
     assert (table.features, table.classes, table.X.tolist()) == (("x1", "x2"), ("0", "1"), [[1, 2], [3, 4]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 Row = tuple[int, list[str]]  # the number of its last line in the file, and its cells
 
 MOST_CLASSES = 100
+QUOTED = re.compile(r'(?:^|(?<=[;\t,]))"(?:[^"]|"")*+"?', re.M)  # a cell in quotes: separators in it are text
+MOST_HEADER = 100_000  # letters in which the separator is looked for
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,9 @@ def _parsed(content: bytes, path: str) -> tuple[list[str], list[Row]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(";\t,", key=first.count), strict=True)
+    first = next((line for line in QUOTED.sub("", text[:MOST_HEADER]).splitlines() if line.strip()), "")
+    separator = max(";\t,", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         with paused_collector():
             rows = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
