@@ -345,6 +345,20 @@ def test_predict_gives_class_and_probabilities_by_header(model, tmp_path):
     np.testing.assert_allclose(shares, classifier.predict_proba(X), atol=1e-5)
 
 
+def test_predict_reads_standard_input(model, tmp_path):
+    points, text = tmp_path / "new.csv", "x2,note,x1\n0.5,a,-1\n-0.5,b,1\n"
+    points.write_text(text)
+    assert call("predict", model, "-", input=text).stdout == call("predict", model, points).stdout
+    result = call("predict", model, "-", input="x1,x2\n1,a\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: standard input, line 2, column 2")
+    closed = subprocess.run(
+        [*PROGRAM, "predict", model, "-"], preexec_fn=lambda: os.close(0), capture_output=True, text=True, check=False
+    )
+    told = "Error: standard input is empty; a line for each point is needed\n"
+    assert (closed.returncode, closed.stdout, closed.stderr) == (2, "", told)
+
+
 def test_predict_writes_a_file_but_not_over_what_it_reads(model, tmp_path):
     points, out = tmp_path / "new.csv", tmp_path / "classes.csv"
     points.write_text("1,2\n3,4\n")

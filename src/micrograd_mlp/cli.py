@@ -302,13 +302,14 @@ class _Progress:
     epilog=_examples(
         "predict runs/moons/model.safetensors new.csv",
         "predict runs/moons/model.safetensors new.csv --out classes.csv",
+        "predict runs/moons/model.safetensors - < new.csv",
     )
 )
 @click.argument("model")
 @click.argument("file", metavar="FILE.csv")
 @click.option("--out", metavar="FILE", help="write to this file [default: the terminal]")
 def predict(model: str, file: str, out: str | None) -> None:
-    """Print the class of each row of a CSV file.
+    """Print the class of each row of a CSV file; - stands for the standard input.
 
     It comes as CSV, with how probable each class is. Columns are found by the names in the header; without a header, by
     their order.
@@ -318,12 +319,16 @@ def predict(model: str, file: str, out: str | None) -> None:
 
     from .classifier import Classifier
     from .files import refuse_same, write_atomically
-    from .tables import load_features
+    from .tables import load_features, parse_features
 
     classifier = Classifier.load(model)
     if out:
         refuse_same(out, (model, file))
-    X = load_features(file, classifier.features)
+    if file == "-":
+        content = sys.stdin.buffer.read() if sys.stdin else b""  # None where it was closed
+        X = parse_features(content, "standard input", classifier.features)
+    else:
+        X = load_features(file, classifier.features)
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(["class", *(f"p({name})" for name in classifier.classes)])

@@ -79,7 +79,12 @@ def load_features(path: str | Path, features: Sequence[str]) -> Array:
     A file without a header, or whose header names none of them, must have exactly these columns in this order, or one
     more, the labels, at the end. Raises ValueError with line and column as `load_csv` does.
     """
-    content, path = Path(path).read_bytes(), clean(str(path), 200)
+    return parse_features(Path(path).read_bytes(), path, features)
+
+
+def parse_features(content: bytes, path: str | Path, features: Sequence[str]) -> Array:
+    """Return these columns of the content of a CSV file, as `load_features` does; `path` is its name in errors."""
+    path = clean(str(path), 200)
     names, rows = _parsed(content, path)
     if len(names) == len(features) and names == [f"x{index + 1}" for index in range(len(names))]:  # there is no header
         columns = list(range(len(names)))
