@@ -230,7 +230,7 @@ def test_a_warm_start_goes_on(make):
 
 
 def test_steps_of_partial_fit_are_epochs_of_fit():
-    whole = classifier(max_iter=4, n_iter_no_change=9).fit(X, Y)
+    whole = classifier(max_iter=4, n_iter_no_change=np.inf).fit(X, Y)
     part = classifier()
     for _ in range(4):
         part.partial_fit(X, Y, classes=[0, 1])
@@ -266,6 +266,9 @@ def test_it_tells_of_every_epoch_when_asked(capsys):
         ({"momentum": 1.0}, "momentum takes a number of at least 0 and below 1, got 1.0"),
         ({"learning_rate_init": 0}, "learning_rate_init takes a number above 0, got 0"),
         ({"validation_fraction": 1.0}, "validation_fraction takes a number above 0 and below 1, got 1.0"),
+        ({"early_stopping": "no"}, "early_stopping takes True or False, got 'no'"),
+        ({"verbose": "no"}, "verbose takes True, False or a whole number, got 'no'"),
+        ({"n_iter_no_change": 2.5}, "n_iter_no_change takes a whole number of at least 1, got 2.5"),
     ],
 )
 def test_what_is_refused(options, message):

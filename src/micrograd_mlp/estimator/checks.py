@@ -41,3 +41,9 @@ def check_within(name: str, number: Any, low: float, high: float, above: bool = 
     if not inside or (above and number == low):
         span = f"{'above' if above else 'of at least'} {low:g}" + (f" and below {high:g}" if high < math.inf else "")
         raise ValueError(f"{name} takes a number {span}, got {number!r}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False: a text such as "no" would count as True."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} takes True or False, got {value!r}")

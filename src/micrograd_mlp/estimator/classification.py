@@ -53,7 +53,7 @@ class MicrogradClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         loss: str = "cross_entropy",
         class_weight: Any = None,
         engine: str | None = None,

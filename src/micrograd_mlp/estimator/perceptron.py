@@ -7,6 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..names import chosen
 from ..nn import MLP
 from ..optim import OPTIMIZERS, Optimizer
 from ..training import fit
-from .checks import activation_of, check_whole, check_within, sizes_of
+from .checks import activation_of, check_flag, check_whole, check_within, sizes_of
 from .stopping import Stopping
 from .weights import Weights
 
@@ -168,13 +169,18 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         sizes_of(self.hidden_layer_sizes)
         if self.batch_size != "auto":
             check_whole("batch_size", self.batch_size)
-        for name in ("max_iter", "n_iter_no_change"):
-            check_whole(name, getattr(self, name))
+        check_whole("max_iter", self.max_iter)
+        if self.n_iter_no_change != math.inf:
+            check_whole("n_iter_no_change", self.n_iter_no_change)
         for name in ("alpha", "tol"):
             check_within(name, getattr(self, name), 0.0, math.inf)
         check_within("momentum", self.momentum, 0.0, 1.0)
         check_within("learning_rate_init", self.learning_rate_init, 0.0, math.inf, above=True)
         check_within("validation_fraction", self.validation_fraction, 0.0, 1.0, above=True)
+        for name in ("warm_start", "nesterovs_momentum", "early_stopping"):
+            check_flag(name, getattr(self, name))
+        if not isinstance(self.verbose, Integral | np.bool_):
+            raise ValueError(f"verbose takes True, False or a whole number, got {self.verbose!r}")
 
 
 def _split(

@@ -45,7 +45,7 @@ class MicrogradRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         engine: str | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
