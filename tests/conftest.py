@@ -1,5 +1,7 @@
 import os
+import signal
 
+import pytest
 from hypothesis import settings
 
 # The same examples on every machine and in every run; a slow machine is no failure; nothing is kept in a folder.
@@ -7,3 +9,11 @@ settings.register_profile("same each time", derandomize=True, deadline=None, dat
 settings.load_profile("same each time")
 
 os.environ["MICROGRAD_MLP_CACHE"] = ""  # what a test compiles is compiled there and then
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C reaches child processes, also where the tests themselves run in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -245,14 +245,6 @@ def test_a_bar_is_drawn_where_a_terminal_is(monkeypatch):
 # Real processes
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C reaches child processes, also where the tests themselves run in the background and it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_ctrl_c_leaves_a_model_that_loads(tmp_path, interruptible):
     options = ("--samples", "40", "--hidden", "3", "--batch", "4", "--epochs", "100000", "--out", tmp_path / "run")
     with subprocess.Popen(

@@ -69,14 +69,6 @@ def _as_usual():
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C reaches child processes, also where the tests themselves run in the background and it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")

@@ -107,7 +107,7 @@ def test_epochs_are_named_once(tmp_path):
     ("sent", "code", "told", "jobs"),
     [("SIGINT", 130, "interrupted", "2"), ("SIGTERM", 143, "stopped by SIGTERM", "1")],
 )
-def test_a_stop_keeps_what_was_done_and_the_command_goes_on(tmp_path, sent, code, told, jobs):
+def test_a_stop_keeps_what_was_done_and_the_command_goes_on(tmp_path, interruptible, sent, code, told, jobs):
     small = [word for word in SMALL if word not in ("--jobs", "1")]
     command = [
         sys.executable,
