@@ -246,6 +246,11 @@ def is_exact(op):
     return op.selects or op.flat or op in (ops.neg, ops.abs)
 
 
+def is_at_end(op, number):
+    """Return whether a function has come to an end of its range, from which no engine is off, and none is beyond it."""
+    return (op in (ops.tanh, ops.sigmoid)) & (np.abs(number) == 1.0)
+
+
 @contextmanager
 def noisy(noise, rule):
     """Within this block, what is computed with Values and Columns is off by a unit in the last place; by rules too."""
@@ -256,7 +261,7 @@ def noisy(noise, rule):
     off, backward, on_columns = cycle(noise.choices(factors, k=9973)), Value._backward, Column.apply_op
 
     def made(value):
-        if value.op is not None and not is_exact(value.op):
+        if value.op is not None and not is_exact(value.op) and not is_at_end(value.op, value.data):
             value.data *= next(off)
 
     def passed(value):
@@ -266,7 +271,8 @@ def noisy(noise, rule):
     def column(op, *args):
         out = on_columns(op, *args)
         if not is_exact(op):
-            out.data = out.data * rng.choice(factors, out.data.shape)
+            moved = out.data * rng.choice(factors, out.data.shape)
+            out.data = np.where(is_at_end(op, out.data), out.data, moved)
         return out
 
     def stepped():
