@@ -41,6 +41,7 @@ FLOORS = (
     ("compiler.alike", "compiler.batch", "compiler.simplify", "compiler.families", "compiler.members"),
     ("compiler.drafts",),
     ("compiler.axes",),
+    ("compiler.repeats",),
     ("compiler.latex", "compiler.show", "compiler.sketch"),
     ("compiler.loops", "compiler.samples"),
     ("compiler.arguments",),

@@ -28,7 +28,7 @@ def step():
 
 
 def planned(loops):
-    return [s for region in loops.regions for nest in region.nests for s in nest.statements]
+    return [s for region in loops.regions for *_, statements in region.steps() for s in statements]
 
 
 def test_a_step_is_three_regions(step):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from math import prod
 from typing import ClassVar, NamedTuple
 
@@ -13,6 +15,8 @@ from .naming import OWN
 from .program import ANYWHERE, ArrayProgram, Ints, Operand, Statement, Term
 from .strides import strides_of
 
+MANY = 8  # terms in a row that differ in numbers alone, of which not all are written
+_NUMBER = re.compile(r"\d+")
 PLUS, SUM, MINUS, OVER, TIMES, POWER, ATOM = range(7)  # how strongly the parts of a piece hold together
 
 
@@ -42,7 +46,7 @@ class Equation(NamedTuple):
 class Notation:
     """Formulas as plain text. Another notation overrides how each piece is written."""
 
-    times = "·"
+    times, dots = "·", "..."
     signs: ClassVar = {"sum": "Σ", "largest": "max"}
 
     def letter(self, name: str) -> str:
@@ -98,10 +102,19 @@ class Notation:
         """Return the sum of the terms; of another operation than "sum", its like."""
         if len(terms) == 1:
             return terms[0]
+        terms = self._without_most(terms)
         if op != "sum":
             return self.apply("maximum", terms)
         texts = [terms[0].text, *(self.within(term, OVER if term.binding == MINUS else SUM) for term in terms[1:])]
         return Piece(" + ".join(texts), PLUS)
+
+    def _without_most(self, terms: Sequence[Piece]) -> list[Piece]:
+        """Return the terms with dots for all but the first two and the last of many that differ in numbers alone."""
+        out: list[Piece] = []
+        for _, group in groupby(terms, key=lambda term: _NUMBER.sub("1", term.text)):
+            alike = list(group)
+            out += alike if len(alike) < MANY else [*alike[:2], Piece(self.dots), alike[-1]]
+        return out
 
     def within(self, piece: Piece, binding: int) -> str:
         """Return the piece, in parentheses if it holds together less strongly than `binding`."""

@@ -11,6 +11,7 @@ from typing import ClassVar
 from .equations import ATOM, MINUS, OVER, POWER, SUM, TIMES, Notation, Piece, equations_of
 from .naming import OWN
 from .program import ArrayProgram
+from .repeats import shortened
 
 RESULTS = 12  # names in a line
 _COMMANDS = {"exp": r"\exp", "log": r"\log", "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh",
@@ -20,11 +21,15 @@ _COMMANDS = {"exp": r"\exp", "log": r"\log", "sin": r"\sin", "cos": r"\cos", "ta
 def latex_of(program: ArrayProgram, most: int | None = None) -> str:
     """Return the equations of a program, `most` of them if it is given, as an aligned environment.
 
-    A result that is used once, where it stands, is written into its user; whole arrays are bold.
+    A result that is used once, where it stands, is written into its user; whole arrays are bold. Of equations that come
+    many times with other numbers, the first and the last ones are shown.
     """
     equations, results = equations_of(program, _Latex())
-    lines = [f"{equation.left} &= {equation.right}" for equation in equations[:most]]
-    if more := len(equations) - len(lines):
+    whole = [f"{equation.left} &= {equation.right}" for equation in equations]
+    plain = [f"{equation.left} = {equation.right}" for equation in equations_of(program, Notation())[0]]
+    whole = shortened(whole, plain, r"&\ldots\text{{ {}}}")
+    lines = whole[:most]
+    if more := len(whole) - len(lines):
         lines.append(rf"&\text{{and {more:,} more}}")
     names = [piece.text for piece in results]
     parts = [r",\ ".join(names[first : first + RESULTS]) for first in range(0, len(names), RESULTS)]
@@ -33,6 +38,7 @@ def latex_of(program: ArrayProgram, most: int | None = None) -> str:
 
 
 class _Latex(Notation):
+    dots = r"\cdots"
     signs: ClassVar = {"sum": r"\sum", "largest": r"\max"}
 
     def letter(self, name: str) -> str:

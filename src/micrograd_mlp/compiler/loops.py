@@ -5,18 +5,21 @@ nest reads is never stored. What a batch has for each sample is computed for a t
 of its statements to the last: such a sequence of nests is a region. A tile lies in rows, one row a number, with the
 samples side by side, so that each instruction works on several of them; sums over samples are kept for each lane, and
 added up across the lanes at the end of the region. All else are plain nests, before, between and after the regions.
+A block of statements that comes many times in a row, as the steps of a recurrence do, is a region that repeats.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from .program import ANYWHERE, Array, ArrayProgram, Operand, Statement, Term
+from .repeats import find_repeats
 
 FEW = 4  # times that a number is written out in a sum
+MANY = 100  # terms, from which on a sum is a loop over them
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +40,26 @@ class Region:
     """Nests that run one after the other, for a tile of the batch after another if there is a `batch`.
 
     `inputs` are the arrays of the batch that are computed before, `outputs` those that are needed after the region.
+    A region that repeats has no batch. It has the nests of its first turn, and in `turns` for the result of each of
+    their statements the statements that take its place, turn by turn.
     """
 
     batch: int
     nests: tuple[Nest, ...]
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
+    turns: Mapping[int, tuple[Statement, ...]] = field(default_factory=dict)
+
+    @property
+    def times(self) -> int:
+        """How many turns the region takes."""
+        return max(map(len, self.turns.values()), default=1)
+
+    def steps(self) -> Iterator[tuple[int, int, Nest, list[Statement]]]:
+        """Yield (turn, place, nest, its statements in this turn) of all nests, in the order in which they run."""
+        for turn in range(self.times):
+            for place, nest in enumerate(self.nests):
+                yield turn, place, nest, [self.turns[s.out][turn] if self.turns else s for s in nest.statements]
 
     @property
     def results(self) -> tuple[int, ...]:
@@ -65,38 +82,67 @@ class LoopProgram:
     def check(self) -> None:
         """Raise ValueError where a statement is missing, or reads what was not stored before."""
         self.arrays.check()
-        planned = [s.out for region in self.regions for nest in region.nests for s in nest.statements]
+        planned = [s.out for region in self.regions for *_, statements in region.steps() for s in statements]
         computed = {s.out for s in self.arrays.statements}
         _require(sorted(planned) == sorted(computed), "not every statement is in one nest")
         ready = set(range(len(self.arrays.arrays))) - computed
         for region in self.regions:
             here = set(region.inputs)  # rows of the tile
-            for nest in region.nests:
-                point: set[int] = set()
-                for statement in nest.statements:
-                    for read in statement.reads:
-                        batched = read.source != ANYWHERE and self.arrays.arrays[read.source].batch > 0
-                        known = point | (here if batched else ready)
-                        _require(read.source in known | {ANYWHERE}, f"{statement.out} reads {read.source} too early")
-                    point.add(statement.out)
-                _require(nest.stored <= point, "a nest stores what it does not compute")
-                stored = {out for out in nest.stored if self.arrays.arrays[out].batch or not region.batch}
+            for _, _, nest, statements in region.steps():
+                own = self._check_turn(nest, statements, here, ready)
+                _require(nest.stored <= set(own), "a nest stores what it does not compute")
+                stored = {own[out] for out in nest.stored if self.arrays.arrays[own[out]].batch or not region.batch}
                 (here if region.batch else ready).update(stored)
             _require(set(region.outputs) <= here, "a region has outputs that it does not store")
             ready |= set(region.outputs) | set(region.sums)
 
+    def _check_turn(self, nest: Nest, statements: list[Statement], here: set[int], ready: set[int]) -> dict[int, int]:
+        """Check the statements of a nest in one turn; return their results by those in the first turn."""
+        own: dict[int, int] = {}
+        point: set[int] = set()
+        for first, statement in zip(nest.statements, statements, strict=True):
+            for model, read in zip(first.reads, statement.reads, strict=True):
+                source = read.source
+                alike = own.get(model.source) == source if model.source in own else source not in point
+                _require(alike, f"{statement.out} reads {source} of its nest, other than in the first turn")
+                batched = source != ANYWHERE and self.arrays.arrays[source].batch > 0
+                known = source == ANYWHERE or model.source in own or source in (here if batched else ready)
+                _require(known, f"{statement.out} reads {source} too early")
+            own[first.out] = statement.out
+            point.add(statement.out)
+        return own
 
-def plan_loops(program: ArrayProgram) -> LoopProgram:
-    """Return the program with its statements in regions and nests, each as early as can be."""
+
+def plan_loops(program: ArrayProgram, *, repeats: bool = False) -> LoopProgram:
+    """Return the program with its statements in regions and nests, each as early as can be.
+
+    With `repeats`, steps of a recurrence become turns of one region, if they are many; else all is written out.
+    """
     program = split_sums(program)
-    phases = _phases(program)
-    regions = [_region(program, *phase, statements) for phase, statements in sorted(phases.items())]
-    return LoopProgram(program, tuple(_with_ends(program, regions)))
+    regions = []
+    for (_, batch), statements in sorted(_phases(program).items()):
+        done = 0
+        for found in find_repeats(program, statements) if repeats and not batch else ():
+            regions.append(_region(program, batch, statements[done : found.first]))
+            block = _region(program, batch, statements[found.first : found.first + found.size])
+            turns = {
+                statements[place].out: tuple(statements[place : found.end : found.size])
+                for place in range(found.first, found.first + found.size)
+            }
+            regions.append(replace(block, turns=turns))
+            done = found.end
+        regions.append(_region(program, batch, statements[done:]))
+    return LoopProgram(program, tuple(_with_ends(program, [region for region in regions if region.nests])))
 
 
 def closed_batch(program: ArrayProgram, statement: Statement) -> int:
     """Return the batch over whose samples a statement adds up, 0 for none."""
     return max((program.axes[axis].batch for term in statement.terms for axis in term.axes), default=0)
+
+
+def has_loop(statement: Statement) -> bool:
+    """Say whether each result of a statement takes a loop, over what it sums."""
+    return len(statement.terms) >= MANY or any(term.axes or term.offsets is not None for term in statement.terms)
 
 
 def split_sums(program: ArrayProgram) -> ArrayProgram:
@@ -137,18 +183,21 @@ def _own_strides(extents: Sequence[int]) -> tuple[int, ...]:
 def _phases(program: ArrayProgram) -> dict[tuple[int, int], list[Statement]]:
     """Return the statements of each (phase, batch): even phases are plain, in odd ones tiles are computed."""
     phase: dict[int, int] = {}
+    latest: dict[tuple[int, bool], int] = {}  # phase of those of a batch, and of those that close it
     out: dict[tuple[int, int], list[Statement]] = defaultdict(list)
     sums = {s.out for s in program.statements if closed_batch(program, s)}
     for statement in program.statements:
         batch = program.arrays[statement.out].batch or closed_batch(program, statement)
         earliest = 1 if batch else 0
-        sources = range(statement.out) if any(r.source == ANYWHERE for r in statement.reads) else (
-            r.source for r in statement.reads)  # fmt: skip
-        for source in sources:
-            if source in phase:
-                same = program.arrays[source].batch == batch and source not in sums
-                earliest = max(earliest, phase[source] + (0 if same else 1))
+        for source in (read.source for read in statement.reads if read.source in phase):
+            same = program.arrays[source].batch == batch and source not in sums
+            earliest = max(earliest, phase[source] + (0 if same else 1))
+        if any(read.source == ANYWHERE for read in statement.reads):
+            ends = [last + (0 if kind == (batch, False) else 1) for kind, last in latest.items()]
+            earliest = max(earliest, *ends) if ends else earliest
         phase[statement.out] = earliest + ((earliest & 1) != (batch > 0))
+        kind = program.arrays[statement.out].batch, statement.out in sums
+        latest[kind] = max(latest.get(kind, 0), phase[statement.out])
     _postpone(program, phase)
     for statement in program.statements:
         batch = program.arrays[statement.out].batch or closed_batch(program, statement)
@@ -170,7 +219,7 @@ def _postpone(program: ArrayProgram, phase: dict[int, int]) -> None:
             needed[read.source].add(phase[statement.out])
 
 
-def _region(program: ArrayProgram, phase: int, batch: int, statements: list[Statement]) -> Region:
+def _region(program: ArrayProgram, batch: int, statements: list[Statement]) -> Region:
     """Return a region with its statements in nests, each in the first one that it fits in."""
     nests: list[tuple[tuple[int, ...], bool, list[Statement]]] = []
     where: dict[int, int] = {}
@@ -178,7 +227,7 @@ def _region(program: ArrayProgram, phase: int, batch: int, statements: list[Stat
         closes = closed_batch(program, statement) > 0
         extents = tuple(e for axis, e in zip(statement.axes, program.extents(statement.axes), strict=True)
                         if not program.axes[axis].batch)  # fmt: skip
-        alone = any(term.axes or term.offsets is not None for term in statement.terms) and not batch
+        alone = has_loop(statement) and not batch
         earliest = 0
         for read in statement.reads:
             for source in where if read.source == ANYWHERE else [read.source]:
@@ -198,7 +247,7 @@ def _region(program: ArrayProgram, phase: int, batch: int, statements: list[Stat
 
 
 def _is_alone(statements: list[Statement], batch: int) -> bool:
-    return not batch and any(term.axes or term.offsets is not None for s in statements for term in s.terms)
+    return not batch and any(map(has_loop, statements))
 
 
 def _pointwise(program: ArrayProgram, read: Operand, statement: Statement) -> bool:
@@ -255,30 +304,35 @@ def _is_stored(source: int, users: dict[int, list[tuple[int, bool]]], where: dic
 
 def _with_ends(program: ArrayProgram, regions: Sequence[Region]) -> Iterable[Region]:
     """Yield the regions with what each has to store, and what tiles take from and give to others."""
-    readers: dict[int, set[tuple[int, int]]] = defaultdict(set)  # array: the (region, nest) that read it
+    readers: dict[int, set[tuple[int, int, int]]] = defaultdict(set)  # array: the (region, nest, turn) that read it
     for number, region in enumerate(regions):
-        for place, nest in enumerate(region.nests):
-            for statement in nest.statements:
+        for turn, place, _, statements in region.steps():
+            for statement in statements:
                 for read in statement.reads:
-                    sources = range(len(program.arrays)) if read.source == ANYWHERE else [read.source]
-                    for source in sources:
-                        readers[source].add((number, place))
-    wanted = {int(array) for array in program.outputs[:, 0]}
+                    readers[read.source].add((number, place, turn))
+    wanted, anywhere = {int(array) for array in program.outputs[:, 0]}, readers[ANYWHERE]
+    last = max((number for number, *_ in anywhere), default=-1)
+
+    def is_needed(out: int, own: tuple[int, int, int]) -> bool:
+        return out in wanted or any(reader != own for among in (readers[out], anywhere) for reader in among)
+
     for number, region in enumerate(regions):
-        nests, made = [], set()
-        for place, nest in enumerate(region.nests):
-            outs = {s.out for s in nest.statements}
-            made |= outs
-            stored = {out for out in outs if nest.closes or out in wanted or readers[out] - {(number, place)}}
-            nests.append(replace(nest, stored=frozenset(stored)))
+        made = {s.out for nest in region.nests for s in nest.statements}
+        stored: list[set[int]] = [set() for _ in region.nests]
+        for turn, place, nest, statements in region.steps():
+            for first, statement in zip(nest.statements, statements, strict=True):
+                if nest.closes or is_needed(statement.out, (number, place, turn)):
+                    stored[place].add(first.out)
+        nests = tuple(replace(n, stored=frozenset(outs)) for n, outs in zip(region.nests, stored, strict=True))
         if not region.batch:
-            yield replace(region, nests=tuple(nests))
+            yield replace(region, nests=nests)
             continue
         batched = [a for a, array in enumerate(program.arrays) if array.batch == region.batch]
         here = {read.source for nest in nests for s in nest.statements for read in s.reads}
         inputs = tuple(a for a in batched if a in here and a not in made)
-        outputs = tuple(a for a in batched if a in made and (a in wanted or any(r > number for r, _ in readers[a])))
-        yield replace(region, nests=tuple(nests), inputs=inputs, outputs=outputs)
+        later = [a for a in batched if a in made and max((n for n, *_ in readers[a]), default=-1) > number]
+        outputs = tuple(a for a in batched if a in made and (a in wanted or a in later or last > number))
+        yield replace(region, nests=nests, inputs=inputs, outputs=outputs)
 
 
 def show_loops(program: LoopProgram) -> str:
@@ -287,7 +341,7 @@ def show_loops(program: LoopProgram) -> str:
     for region in program.regions:
         name = f"for tiles of {arrays.axes[arrays.batches[region.batch]].name}" if region.batch else "once"
         ins = f", taking {', '.join(arrays.arrays[a].name for a in region.inputs)}" if region.inputs else ""
-        lines.append(f"{name}{ins}:")
+        lines.append(f"{name if region.times == 1 else f'{region.times} times'}{ins}:")
         for nest in region.nests:
             what = "add up over the tile" if nest.closes else "for each point" if nest.extents else "at once"
             shape = " of " + " × ".join(map(str, nest.extents)) if nest.extents else ""

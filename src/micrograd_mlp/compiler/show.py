@@ -6,6 +6,7 @@ import numpy as np
 
 from .equations import Notation, equations_of
 from .program import CONSTANT, INPUT, NAMES, ArrayProgram, Families, ScalarProgram
+from .repeats import shortened
 
 LIMIT = 200  # lines shown of scalars
 
@@ -41,8 +42,10 @@ def show_families(families: Families) -> str:
 def show_equations(program: ArrayProgram) -> str:
     """Return the statements as equations, such as `h[n,a] = relu(b[a] + Σ_i w[a,i]·X[n,i])`.
 
-    A result that is used once, where it stands, is written into its user.
+    A result that is used once, where it stands, is written into its user. Of equations that come many times with other
+    numbers, as the steps of a recurrence do, the first and the last ones are shown.
     """
     equations, results = equations_of(program, Notation())
-    lines = [f"{equation.left} = {equation.right}" for equation in equations]
+    whole = [f"{equation.left} = {equation.right}" for equation in equations]
+    lines = shortened(whole, whole, "... {}")
     return "\n".join([*lines, f"return {', '.join(piece.text for piece in results)}"])

@@ -43,7 +43,7 @@ class Compiled:
     def loops(self) -> LoopProgram:
         """The loops in which native code runs the statements."""
         unrolled = find_samples(self.arrays)
-        return plan_loops(unrolled.program if unrolled else self.arrays)
+        return plan_loops(unrolled.program if unrolled else self.arrays, repeats=True)
 
     def draw(
         self,

@@ -59,7 +59,7 @@ def compiled(program: ArrayProgram, dtype: str, threads: int = 1, loop: Loop | N
     With a `loop` it takes many steps in a row, see `steps`.
     """
     program.check()
-    loops = plan_loops(program)
+    loops = plan_loops(program, repeats=True)
     loops.check()
     emitter = Emitter(loops, dtype, samples, threads > 1, loop)
     native = Native(emitter.module(), passes=FEW if program.batches else ())

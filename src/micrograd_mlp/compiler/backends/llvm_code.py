@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..program import ANYWHERE, ArrayProgram, Ints, Operand
+from ..program import ANYWHERE, ArrayProgram, Ints, Operand, Statement
 from .llvm_lanes import splat
 
 INT, POINTER, VOID = ir.IntType(64), ir.PointerType(), ir.VoidType()
@@ -38,19 +38,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Access:
-    """Where an operand reads: start + sum of strides * position, in memory or, for a gather, first in the table."""
+    """Where an operand reads: start + sum of strides * position, in memory or, for a gather, first in the table.
 
-    start: int
+    The start is a number, or where it differs from turn to turn an integer of the code.
+    """
+
+    start: Any
     strides: tuple[int, ...]
     gathers: bool = False
-
-
-def access_of(program: ArrayProgram, operand: Operand, space: tuple[int, ...], table: Table) -> Access:
-    """Return where an operand of a plain statement reads in memory."""
-    base = 0 if operand.source == ANYWHERE else program.bases[operand.source]
-    if operand.index is None:
-        return Access(base + operand.offset, tuple(int(stride) for stride in operand.strides))
-    return Access(table.add(operand.index + base), row_major(space), gathers=True)
 
 
 def row_major(extents: Sequence[int]) -> tuple[int, ...]:
@@ -76,9 +71,11 @@ class Code:
         """Return the bytes of a number."""
         return 8 if isinstance(self.element, ir.DoubleType) else 4
 
-    def place(self, start: int, strides: Sequence[int], position: Sequence[Any]) -> Any:
+    def place(self, start: Any, strides: Sequence[int], position: Sequence[Any]) -> Any:
         """Return start + sum of strides * position, an integer."""
         place, b = None, self.builder
+        if isinstance(start, ir.Value):
+            place, start = start, 0
         for stride, i in zip(strides, position, strict=True):
             if isinstance(i, ir.Constant):
                 start += stride * i.constant
@@ -267,6 +264,58 @@ class Code:
             return self.nest(extents[1:], numbers, lambda rest, own: body([i, *rest], own))
 
         return self.loop(INT(0), INT(extents[0]), 1, carried, inner) if extents[0] > 1 else inner(INT(0), list(carried))
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the statements of plain nests read and write.
+
+    In a region that repeats, `turns` are the statements in all turns, by the result of the first, and `turn` is the
+    integer of the code that says which one it is in.
+    """
+
+    code: Code
+    program: ArrayProgram
+    table: Table
+    turns: Mapping[int, tuple[Statement, ...]] = field(default_factory=dict)
+    turn: Any = None
+    _starts: dict[Any, Any] = field(default_factory=dict)  # in this turn
+    _reads: dict[int, list[tuple[Operand, ...]]] = field(default_factory=dict)  # of the statements of all turns
+
+    def read(self, statement: Statement, number: int, space: tuple[int, ...]) -> Access:
+        """Return where a statement reads its operand of this number, for each point of a space."""
+        if statement.out not in self._reads:
+            self._reads[statement.out] = [each.reads for each in self._all(statement)]
+        reads = [each[number] for each in self._reads[statement.out]]
+        bases = [0 if read.source == ANYWHERE else self.program.bases[read.source] for read in reads]
+        first = reads[0]
+        if first.index is None:
+            starts = [base + read.offset for base, read in zip(bases, reads, strict=True)]
+            return Access(self._start(starts), tuple(int(stride) for stride in first.strides))
+        indices = [read.index + base for base, read in zip(bases, reads, strict=True) if read.index is not None]
+        at, size = self.table.add(np.concatenate(indices)), first.index.size
+        return Access(self._start([at + turn * size for turn in range(len(reads))]), row_major(space), gathers=True)
+
+    def written(self, statement: Statement) -> Access:
+        """Return where a statement writes its result."""
+        starts = [self.program.bases[each.out] for each in self._all(statement)]
+        return Access(self._start(starts), row_major(self.program.extents(statement.axes)))
+
+    def _all(self, statement: Statement) -> tuple[Statement, ...]:
+        return self.turns.get(statement.out, (statement,))
+
+    def _start(self, starts: list[int]) -> Any:
+        """Return the start of this turn, out of those of all turns."""
+        first, step = starts[0], starts[1] - starts[0] if len(starts) > 1 else 0
+        affine = starts == [first + turn * step for turn in range(len(starts))]
+        if affine and not step:
+            return first
+        key = (first, step) if affine else tuple(starts)
+        if key not in self._starts:
+            code = self.code
+            place = code.place(first if affine else self.table.add(starts), (step if affine else 1,), [self.turn])
+            self._starts[key] = place if affine else code.entry(place)
+        return self._starts[key]
 
 
 FEW = 4  # turns of a loop that are written out

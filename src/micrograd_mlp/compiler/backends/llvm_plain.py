@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
-from ..loops import Nest
-from ..program import ArrayProgram, Statement, Term
-from .llvm_code import INT, Access, Code, Table, access_of, row_major
+from ..loops import Nest, has_loop
+from ..program import Statement, Term
+from .llvm_code import INT, Access, Code, Places, row_major
 from .llvm_lanes import intrinsic, splat
 from .llvm_math import RULES
 
 MOST_VECTORS = 4  # at a time
+LEAST_RUN = 32  # terms in a row that become a loop
+Sum = tuple[tuple[int, ...], list[Access], int | None]  # extents, what its factors read, offsets if it is ragged
 
 
-def emit_plain(code: Code, program: ArrayProgram, nest: Nest, table: Table, lanes: int) -> None:
+def emit_plain(places: Places, nest: Nest, lanes: int) -> None:
     """Emit the loops of a nest over no batch."""
     if 0 in nest.extents:
         return
-    if any(term.axes or term.offsets is not None for s in nest.statements for term in s.terms):
+    if any(map(has_loop, nest.statements)):
         for statement in nest.statements:
-            _Reduction(code, program, statement, table, lanes).emit()
+            _Reduction(places, statement, lanes).emit()
         return
-    _Points(code, program, nest, table, lanes).emit()
+    _Points(places, nest, lanes).emit()
 
 
 class _Points:
     """Element-wise statements, from whose results only those stored go to memory."""
 
-    def __init__(self, code: Code, program: ArrayProgram, nest: Nest, table: Table, lanes: int) -> None:
-        self.code, self.program, self.nest = code, program, nest
-        self.own = {s.out for s in nest.statements}
-        extents = nest.extents
-        self.reads = [[self._access(read, table) for read in s.reads] for s in nest.statements]
-        outs = [Access(program.bases[s.out], row_major(extents)) for s in nest.statements]
+    def __init__(self, places: Places, nest: Nest, lanes: int) -> None:
+        self.code, self.constants, self.nest = places.code, places.program.constants, nest
+        own, extents = {s.out for s in nest.statements}, nest.extents
+        self.reads = [
+            [None if read.source in own else places.read(s, number, extents) for number, read in enumerate(s.reads)]
+            for s in nest.statements
+        ]
+        outs = [places.written(s) for s in nest.statements]
         flat = [a for reads in self.reads for a in reads if a] + outs
         self.extents, flat = merged(extents, flat)
         again = iter(flat)
@@ -43,9 +48,6 @@ class _Points:
         self.outs = list(again)
         side_by_side = self.extents and all(a.strides[-1] in (0, 1) and not a.gathers for a in flat)
         self.lanes = lanes if side_by_side and self.extents[-1] >= lanes else 1
-
-    def _access(self, read: Any, table: Table) -> Access | None:
-        return None if read.source in self.own else access_of(self.program, read, self.nest.extents, table)
 
     def emit(self) -> None:
         code = self.code
@@ -85,8 +87,8 @@ class _Points:
         return []
 
     def _load(self, read: Any, access: Access, position: list[Any], lanes: int) -> Any:
-        if read.source == 0 and not access.gathers and not any(access.strides):
-            return splat(self.code.vector(lanes), float(self.program.constants[access.start]))
+        if read.source == 0 and not access.gathers and not any(access.strides) and isinstance(access.start, int):
+            return splat(self.code.vector(lanes), float(self.constants[access.start]))
         return self.code.read(access, position, lanes)
 
 
@@ -114,11 +116,12 @@ def neutral(code: Code, op: str, lanes: int) -> Any:
 class _Reduction:
     """A sum, or the largest, of many numbers: side by side along the result, or along what is summed, or one by one."""
 
-    def __init__(self, code: Code, program: ArrayProgram, statement: Statement, table: Table, lanes: int) -> None:
-        self.code, self.program, self.statement, self.table = code, program, statement, table
-        self.extents = program.extents(statement.axes)
-        self.out = Access(program.bases[statement.out], row_major(self.extents))
-        self.terms = [self._term(term) for term in statement.terms]
+    def __init__(self, places: Places, statement: Statement, lanes: int) -> None:
+        self.code, self.places, self.statement = places.code, places, statement
+        self.extents = places.program.extents(statement.axes)
+        self.out = places.written(statement)
+        numbers = iter(range(len(statement.reads)))
+        self.terms = _in_runs([self._term(term, numbers) for term in statement.terms], len(self.extents))
         depth = len(self.extents)
         regular = [access for _, reads, ragged in self.terms if not ragged for access in reads]
         along_result = depth and all(a.strides[depth - 1] in (0, 1) and not a.gathers for a in regular)
@@ -126,14 +129,17 @@ class _Reduction:
         self.lanes = lanes
         self.wide = bool(walks) and self.extents[-1] >= lanes and not any(ragged for _, _, ragged in self.terms)
 
-    def _term(self, term: Term) -> tuple[tuple[int, ...], list[Access], int | None]:
-        """Return the extents of the sum, where its factors read, and where the offsets are if it is ragged."""
-        if term.offsets is not None:
-            reads = [access_of(self.program, factor, (term.length,), self.table) for factor in term.factors]
-            return (), reads, self.table.add([*term.offsets.tolist(), term.length])
-        inner = self.program.extents(term.axes)
-        reads = [access_of(self.program, factor, self.extents + inner, self.table) for factor in term.factors]
-        return inner, reads, None
+    def _term(self, term: Term, numbers: Iterator[int]) -> Sum:
+        """Return the extents of the sum, where its factors read, and where the offsets are if it is ragged.
+
+        Its factors are the next `numbers` among what the statement reads.
+        """
+        inner = self.places.program.extents(term.axes) if term.offsets is None else ()
+        space = self.extents + inner if term.offsets is None else (term.length,)
+        reads = [self.places.read(self.statement, next(numbers), space) for _ in term.factors]
+        if term.offsets is None:
+            return inner, reads, None
+        return (), reads, self.places.table.add([*term.offsets.tolist(), term.length])
 
     def emit(self) -> None:
         code = self.code
@@ -231,6 +237,41 @@ class _Reduction:
 
     def _step(self, op: str, total: Any, reads: list[Access], position: list[Any], lanes: int) -> Any:
         return _accumulate(self.code, op, total, [self.code.read(access, position, lanes) for access in reads])
+
+
+def _in_runs(terms: list[Sum], depth: int) -> list[Sum]:
+    """Return the same sums, those that lie in memory at one distance from each to the next as one over all of them.
+
+    The results have `depth` axes.
+    """
+    out: list[Sum] = []
+    first = 0
+    while first < len(terms):
+        inner, reads, _ = terms[first]
+        steps = [_steps(one, other) for one, other in pairwise(terms[first : first + 2])]
+        last = first + 1
+        while last < len(terms) and steps[0] is not None and _steps(terms[last - 1], terms[last]) == steps[0]:
+            last += 1
+        if last - first >= LEAST_RUN:
+            walks = [
+                replace(read, strides=(*read.strides[:depth], step, *read.strides[depth:]))
+                for read, step in zip(reads, steps[0] or (), strict=True)
+            ]
+            out.append(((last - first, *inner), walks, None))
+        else:
+            out += terms[first:last]
+        first = last
+    return out
+
+
+def _steps(one: Sum, other: Sum) -> list[int] | None:
+    """Return how far from what a sum reads lies what another one reads, if that is all they differ in."""
+    alike = one[0] == other[0] and one[2] is None and other[2] is None and len(one[1]) == len(other[1])
+    pairs = list(zip(one[1], other[1], strict=True)) if alike else []
+    fixed = all(isinstance(a.start, int) and isinstance(b.start, int) for a, b in pairs)
+    if not fixed or any(a.strides != b.strides or a.gathers or b.gathers for a, b in pairs):
+        return None
+    return [b.start - a.start for a, b in pairs] or None
 
 
 def _accumulate(code: Code, op: str, total: Any, factors: list[Any]) -> Any:

@@ -7,7 +7,7 @@ one alone does all that lies between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -18,7 +18,7 @@ from llvmlite import binding, ir
 
 from ..loops import LoopProgram, Nest, Region
 from ..program import Loop
-from .llvm_code import INT, POINTER, VOID, Code, Table, copy_numbers
+from .llvm_code import INT, POINTER, VOID, Code, Places, Table, copy_numbers
 from .llvm_kernel import Slots
 from .llvm_lanes import splat
 from .llvm_plain import emit_plain
@@ -117,7 +117,8 @@ class Emitter:
         alone = _Alone(self, b, frame)
         for place, region in enumerate(self.loops.regions):
             if not region.batch:
-                steps = [self._plain(module, nest, f"once{place}") for nest in region.nests]
+                groups = [region.nests] if region.turns else [(nest,) for nest in region.nests]
+                steps = [self._plain(module, region, nests, f"once{place}") for nests in groups]
                 alone.do(partial(_call_all, b, steps, [memory, table]))
                 continue
             layout = self.layouts[id(region)]
@@ -146,10 +147,19 @@ class Emitter:
             ends.append(b.select(b.icmp_signed("<", end, length), end, length))
         return ends
 
-    def _plain(self, module: Any, nest: Nest, name: str) -> Any:
+    def _plain(self, module: Any, region: Region, nests: Sequence[Nest], name: str) -> Any:
+        """Return the function (memory, table) that does these nests of a region, in all its turns."""
         function = _function(module, name, [POINTER] * 2)
         b = ir.IRBuilder(function.append_basic_block())
-        emit_plain(Code(b, self.element, *function.args), self.program, nest, self.table, self.lanes)
+        code = Code(b, self.element, *function.args)
+
+        def turn_of(turn: Any, _: Any) -> list[Any]:
+            places = Places(code, self.program, self.table, region.turns, turn)
+            for nest in nests:
+                emit_plain(places, nest, self.lanes)
+            return []
+
+        code.loop(INT(0), INT(region.times), 1, [], turn_of)
         b.ret_void()
         return function
 
