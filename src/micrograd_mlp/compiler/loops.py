@@ -5,7 +5,7 @@ nest reads is never stored. What a batch has for each sample is computed for a t
 of its statements to the last: such a sequence of nests is a region. A tile lies in rows, one row a number, with the
 samples side by side, so that each instruction works on several of them; sums over samples are kept for each lane, and
 added up across the lanes at the end of the region. All else are plain nests, before, between and after the regions.
-A block of statements that comes many times in a row, as the steps of a recurrence do, is a region that repeats.
+Of a block of statements that comes many times in a row, as the steps of a recurrence do, there are the nests once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from math import prod
 
 from .program import ANYWHERE, Array, ArrayProgram, Operand, Statement, Term
@@ -26,13 +27,15 @@ MANY = 100  # terms, from which on a sum is a loop over them
 class Nest:
     """Statements that are computed together for each point within the extents, and those of their results to store.
 
-    Of a batch, the axis of samples is not among the extents. A nest that `closes` adds up over the samples.
+    Of a batch, the axis of samples is not among the extents. A nest that `closes` adds up over the samples. Those of
+    one `block` repeat together; 0 stands for none.
     """
 
     extents: tuple[int, ...]
     statements: tuple[Statement, ...]
     stored: frozenset[int]
     closes: bool = False
+    block: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +43,8 @@ class Region:
     """Nests that run one after the other, for a tile of the batch after another if there is a `batch`.
 
     `inputs` are the arrays of the batch that are computed before, `outputs` those that are needed after the region.
-    A region that repeats has no batch. It has the nests of its first turn, and in `turns` for the result of each of
-    their statements the statements that take its place, turn by turn.
+    Of a block that repeats there are the nests of its first turn; for the result of each of their statements, `turns`
+    are the statements that take its place, turn by turn.
     """
 
     batch: int
@@ -50,21 +53,31 @@ class Region:
     outputs: tuple[int, ...] = ()
     turns: Mapping[int, tuple[Statement, ...]] = field(default_factory=dict)
 
-    @property
-    def times(self) -> int:
-        """How many turns the region takes."""
-        return max(map(len, self.turns.values()), default=1)
+    def blocks(self) -> Iterator[tuple[int, list[tuple[int, Nest]]]]:
+        """Yield how often they run, and the nests with their places, of each block and of each nest that is in none."""
+        for block, nests in groupby(enumerate(self.nests), key=lambda numbered: numbered[1].block):
+            if block:
+                inside = list(nests)
+                yield len(self.turns[inside[0][1].statements[0].out]), inside
+            else:
+                yield from ((1, [numbered]) for numbered in nests)
 
     def steps(self) -> Iterator[tuple[int, int, Nest, list[Statement]]]:
         """Yield (turn, place, nest, its statements in this turn) of all nests, in the order in which they run."""
-        for turn in range(self.times):
-            for place, nest in enumerate(self.nests):
-                yield turn, place, nest, [self.turns[s.out][turn] if self.turns else s for s in nest.statements]
+        for times, nests in self.blocks():
+            for turn in range(times):
+                for place, nest in nests:
+                    yield turn, place, nest, [self.all_of(s)[turn] for s in nest.statements]
+
+    def all_of(self, statement: Statement) -> tuple[Statement, ...]:
+        """Return the statement in all turns."""
+        return self.turns.get(statement.out, (statement,))
 
     @property
     def results(self) -> tuple[int, ...]:
         """All arrays that the region stores: rows of a tile, and sums over samples."""
-        return tuple(s.out for nest in self.nests for s in nest.statements if s.out in nest.stored)
+        stored = (s for nest in self.nests for s in nest.statements if s.out in nest.stored)
+        return tuple(each.out for s in stored for each in self.all_of(s))
 
     @property
     def sums(self) -> tuple[int, ...]:
@@ -119,20 +132,9 @@ def plan_loops(program: ArrayProgram, *, repeats: bool = False) -> LoopProgram:
     With `repeats`, steps of a recurrence become turns of one region, if they are many; else all is written out.
     """
     program = split_sums(program)
-    regions = []
-    for (_, batch), statements in sorted(_phases(program).items()):
-        done = 0
-        for found in find_repeats(program, statements) if repeats and not batch else ():
-            regions.append(_region(program, batch, statements[done : found.first]))
-            block = _region(program, batch, statements[found.first : found.first + found.size])
-            turns = {
-                statements[place].out: tuple(statements[place : found.end : found.size])
-                for place in range(found.first, found.first + found.size)
-            }
-            regions.append(replace(block, turns=turns))
-            done = found.end
-        regions.append(_region(program, batch, statements[done:]))
-    return LoopProgram(program, tuple(_with_ends(program, [region for region in regions if region.nests])))
+    phases = sorted(_phases(program).items())
+    regions = [_region(program, batch, statements, repeats) for (_, batch), statements in phases]
+    return LoopProgram(program, tuple(_with_ends(program, regions)))
 
 
 def closed_batch(program: ArrayProgram, statement: Statement) -> int:
@@ -219,8 +221,35 @@ def _postpone(program: ArrayProgram, phase: dict[int, int]) -> None:
             needed[read.source].add(phase[statement.out])
 
 
-def _region(program: ArrayProgram, batch: int, statements: list[Statement]) -> Region:
-    """Return a region with its statements in nests, each in the first one that it fits in."""
+def _region(program: ArrayProgram, batch: int, statements: list[Statement], repeats: bool) -> Region:
+    """Return a region with its statements in nests. Sums over samples come behind all else, if there are blocks."""
+    own = [statement for statement in statements if not closed_batch(program, statement)]
+    found = find_repeats(program, own) if repeats else []
+    if not found:
+        return Region(batch, tuple(_nests(program, batch, statements)))
+    nests: list[Nest] = []
+    turns: dict[int, tuple[Statement, ...]] = {}
+    done = 0
+    for number, each in enumerate(found, 1):
+        nests += _nests(program, batch, own[done : each.first])
+        block = [_apart(statement) for statement in own[each.first : each.first + each.size]]
+        nests += [replace(nest, block=number) for nest in _nests(program, batch, block)]
+        for place, statement in enumerate(block, each.first):
+            turns[statement.out] = (statement, *own[place + each.size : each.end : each.size])
+        done = each.end
+    nests += _nests(program, batch, own[done:])
+    nests += _nests(program, batch, [statement for statement in statements if closed_batch(program, statement)])
+    return Region(batch, tuple(nests), turns=turns)
+
+
+def _apart(statement: Statement) -> Statement:
+    """Return a statement that has an operand of its own for each read: two may be equal in one turn alone."""
+    terms = tuple(replace(term, factors=tuple(map(replace, term.factors))) for term in statement.terms)
+    return replace(statement, operands=tuple(map(replace, statement.operands)), terms=terms)
+
+
+def _nests(program: ArrayProgram, batch: int, statements: list[Statement]) -> list[Nest]:
+    """Return the statements in nests, each in the first one that it fits in."""
     nests: list[tuple[tuple[int, ...], bool, list[Statement]]] = []
     where: dict[int, int] = {}
     for statement in statements:
@@ -242,8 +271,7 @@ def _region(program: ArrayProgram, batch: int, statements: list[Statement]) -> R
         nests[place][2].append(statement)
         where[statement.out] = place
     _sink(program, batch, nests, where)
-    made = [Nest(extents, tuple(inside), frozenset(), closes) for extents, closes, inside in nests if inside]
-    return Region(batch, tuple(made))
+    return [Nest(extents, tuple(inside), frozenset(), closes) for extents, closes, inside in nests if inside]
 
 
 def _is_alone(statements: list[Statement], batch: int) -> bool:
@@ -317,7 +345,8 @@ def _with_ends(program: ArrayProgram, regions: Sequence[Region]) -> Iterable[Reg
         return out in wanted or any(reader != own for among in (readers[out], anywhere) for reader in among)
 
     for number, region in enumerate(regions):
-        made = {s.out for nest in region.nests for s in nest.statements}
+        everything = [statement for *_, statements in region.steps() for statement in statements]
+        made = {statement.out for statement in everything}
         stored: list[set[int]] = [set() for _ in region.nests]
         for turn, place, nest, statements in region.steps():
             for first, statement in zip(nest.statements, statements, strict=True):
@@ -328,7 +357,7 @@ def _with_ends(program: ArrayProgram, regions: Sequence[Region]) -> Iterable[Reg
             yield replace(region, nests=nests)
             continue
         batched = [a for a, array in enumerate(program.arrays) if array.batch == region.batch]
-        here = {read.source for nest in nests for s in nest.statements for read in s.reads}
+        here = {read.source for statement in everything for read in statement.reads}
         inputs = tuple(a for a in batched if a in here and a not in made)
         later = [a for a in batched if a in made and max((n for n, *_ in readers[a]), default=-1) > number]
         outputs = tuple(a for a in batched if a in made and (a in wanted or a in later or last > number))
@@ -341,14 +370,18 @@ def show_loops(program: LoopProgram) -> str:
     for region in program.regions:
         name = f"for tiles of {arrays.axes[arrays.batches[region.batch]].name}" if region.batch else "once"
         ins = f", taking {', '.join(arrays.arrays[a].name for a in region.inputs)}" if region.inputs else ""
-        lines.append(f"{name if region.times == 1 else f'{region.times} times'}{ins}:")
-        for nest in region.nests:
-            what = "add up over the tile" if nest.closes else "for each point" if nest.extents else "at once"
-            shape = " of " + " × ".join(map(str, nest.extents)) if nest.extents else ""
-            lines.append(f"    {what}{shape}:")
-            for s in nest.statements:
-                reads = ", ".join("memory" if r.source == ANYWHERE else arrays.arrays[r.source].name for r in s.reads)
-                lines.append(f"        {arrays.arrays[s.out].name}{'*' * (s.out in nest.stored)} = {s.op}({reads})")
+        lines.append(f"{name}{ins}:")
+        for times, nests in region.blocks():
+            indent = "    " * (2 if times > 1 else 1)
+            lines += [f"    {times} times:"] * (times > 1)
+            for _, nest in nests:
+                what = "add up over the tile" if nest.closes else "for each point" if nest.extents else "at once"
+                shape = " of " + " × ".join(map(str, nest.extents)) if nest.extents else ""
+                lines.append(f"{indent}{what}{shape}:")
+                for s in nest.statements:
+                    names = ("memory" if r.source == ANYWHERE else arrays.arrays[r.source].name for r in s.reads)
+                    star = "*" * (s.out in nest.stored)
+                    lines.append(f"{indent}    {arrays.arrays[s.out].name}{star} = {s.op}({', '.join(names)})")
     return "\n".join(lines)
 
 

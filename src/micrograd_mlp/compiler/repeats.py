@@ -39,7 +39,7 @@ class Repeat:
 
 
 def find_repeats(program: ArrayProgram, statements: Sequence[Statement]) -> list[Repeat]:
-    """Return the blocks that repeat among these statements, in their order; none has a batch."""
+    """Return the blocks that repeat among these statements, in their order; none of them closes a batch."""
     if len(statements) < LEAST_STATEMENTS:
         return []
     return find_blocks(_Shapes.of(program, statements), LEAST_TIMES, LEAST_STATEMENTS)
@@ -133,7 +133,9 @@ def _shape(program: ArrayProgram, statement: Statement) -> Any:
     """Return all of a statement but which numbers it reads."""
 
     def steps(operand: Operand) -> Any:
-        return operand.strides if operand.index is None else operand.source == ANYWHERE
+        anywhere = operand.source == ANYWHERE
+        batch = 0 if anywhere else program.arrays[operand.source].batch
+        return batch, operand.strides if operand.index is None else anywhere
 
     terms = tuple(
         (tuple(map(steps, term.factors)), program.extents(term.axes), term.length,

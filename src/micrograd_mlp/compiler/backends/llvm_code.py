@@ -267,20 +267,49 @@ class Code:
 
 
 @dataclass(frozen=True, eq=False)
+class Turn:
+    """Where the code is in a block that repeats: `number` is an integer of the code."""
+
+    code: Code
+    table: Table
+    number: Any
+    starts: dict[Any, Any] = field(default_factory=dict)  # that were computed
+
+    def start(self, starts: list[int]) -> Any:
+        """Return the start of this turn, out of those of all turns: a number if they are the same."""
+        first, step = starts[0], starts[1] - starts[0] if len(starts) > 1 else 0
+        affine = starts == [first + turn * step for turn in range(len(starts))]
+        if affine and not step:
+            return first
+        key = (first, step) if affine else tuple(starts)
+        if key not in self.starts:
+            code = self.code
+            place = code.place(first if affine else self.table.add(starts), (step if affine else 1,), [self.number])
+            self.starts[key] = place if affine else code.entry(place)
+        return self.starts[key]
+
+
+@dataclass(frozen=True, eq=False)
 class Places:
     """Where the statements of plain nests read and write.
 
-    In a region that repeats, `turns` are the statements in all turns, by the result of the first, and `turn` is the
-    integer of the code that says which one it is in.
+    In a block that repeats, `turns` are the statements in all turns, by the result of the first.
     """
 
-    code: Code
+    turn: Turn
     program: ArrayProgram
-    table: Table
-    turns: Mapping[int, tuple[Statement, ...]] = field(default_factory=dict)
-    turn: Any = None
-    _starts: dict[Any, Any] = field(default_factory=dict)  # in this turn
+    turns: Mapping[int, tuple[Statement, ...]]
     _reads: dict[int, list[tuple[Operand, ...]]] = field(default_factory=dict)  # of the statements of all turns
+
+    @property
+    def code(self) -> Code:
+        """What instructions are written with."""
+        return self.turn.code
+
+    @property
+    def table(self) -> Table:
+        """Where indices and offsets are kept."""
+        return self.turn.table
 
     def read(self, statement: Statement, number: int, space: tuple[int, ...]) -> Access:
         """Return where a statement reads its operand of this number, for each point of a space."""
@@ -291,31 +320,19 @@ class Places:
         first = reads[0]
         if first.index is None:
             starts = [base + read.offset for base, read in zip(bases, reads, strict=True)]
-            return Access(self._start(starts), tuple(int(stride) for stride in first.strides))
+            return Access(self.turn.start(starts), tuple(int(stride) for stride in first.strides))
         indices = [read.index + base for base, read in zip(bases, reads, strict=True) if read.index is not None]
         at, size = self.table.add(np.concatenate(indices)), first.index.size
-        return Access(self._start([at + turn * size for turn in range(len(reads))]), row_major(space), gathers=True)
+        begins = [at + turn * size for turn in range(len(reads))]
+        return Access(self.turn.start(begins), row_major(space), gathers=True)
 
     def written(self, statement: Statement) -> Access:
         """Return where a statement writes its result."""
         starts = [self.program.bases[each.out] for each in self._all(statement)]
-        return Access(self._start(starts), row_major(self.program.extents(statement.axes)))
+        return Access(self.turn.start(starts), row_major(self.program.extents(statement.axes)))
 
     def _all(self, statement: Statement) -> tuple[Statement, ...]:
         return self.turns.get(statement.out, (statement,))
-
-    def _start(self, starts: list[int]) -> Any:
-        """Return the start of this turn, out of those of all turns."""
-        first, step = starts[0], starts[1] - starts[0] if len(starts) > 1 else 0
-        affine = starts == [first + turn * step for turn in range(len(starts))]
-        if affine and not step:
-            return first
-        key = (first, step) if affine else tuple(starts)
-        if key not in self._starts:
-            code = self.code
-            place = code.place(first if affine else self.table.add(starts), (step if affine else 1,), [self.turn])
-            self._starts[key] = place if affine else code.entry(place)
-        return self._starts[key]
 
 
 FEW = 4  # turns of a loop that are written out

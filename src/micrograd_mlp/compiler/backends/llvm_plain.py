@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 from ..loops import Nest, has_loop
@@ -239,29 +238,38 @@ class _Reduction:
         return _accumulate(self.code, op, total, [self.code.read(access, position, lanes) for access in reads])
 
 
-def _in_runs(terms: list[Sum], depth: int) -> list[Sum]:
+def _in_runs(sums: list[Sum], depth: int) -> list[Sum]:
     """Return the same sums, those that lie in memory at one distance from each to the next as one over all of them.
 
     The results have `depth` axes.
     """
     out: list[Sum] = []
+    for some, steps in runs(sums, _steps):
+        inner, reads, _ = some[0]
+        walks = [
+            replace(read, strides=(*read.strides[:depth], step, *read.strides[depth:]))
+            for read, step in zip(reads, steps, strict=False)
+        ]
+        out.append(((len(some), *inner), walks, None) if walks else some[0])
+    return out
+
+
+def runs(terms: list[Any], steps_of: Callable[[Any, Any], list[int] | None]) -> Iterator[tuple[list[Any], list[int]]]:
+    """Yield terms that come one after the other in equal steps, with these; or each alone, where there are few.
+
+    `steps_of` gives the steps from one term to another, None if they differ in more.
+    """
     first = 0
     while first < len(terms):
-        inner, reads, _ = terms[first]
-        steps = [_steps(one, other) for one, other in pairwise(terms[first : first + 2])]
+        steps = steps_of(*terms[first : first + 2]) if first + 1 < len(terms) else None
         last = first + 1
-        while last < len(terms) and steps[0] is not None and _steps(terms[last - 1], terms[last]) == steps[0]:
+        while last < len(terms) and steps is not None and steps_of(terms[last - 1], terms[last]) == steps:
             last += 1
         if last - first >= LEAST_RUN:
-            walks = [
-                replace(read, strides=(*read.strides[:depth], step, *read.strides[depth:]))
-                for read, step in zip(reads, steps[0] or (), strict=True)
-            ]
-            out.append(((last - first, *inner), walks, None))
+            yield terms[first:last], steps or []
         else:
-            out += terms[first:last]
+            yield from (([term], []) for term in terms[first:last])
         first = last
-    return out
 
 
 def _steps(one: Sum, other: Sum) -> list[int] | None:

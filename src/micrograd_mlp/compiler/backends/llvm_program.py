@@ -7,7 +7,7 @@ one alone does all that lies between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -18,11 +18,11 @@ from llvmlite import binding, ir
 
 from ..loops import LoopProgram, Nest, Region
 from ..program import Loop
-from .llvm_code import INT, POINTER, VOID, Code, Places, Table, copy_numbers
+from .llvm_code import INT, POINTER, VOID, Code, Places, Table, Turn, copy_numbers
 from .llvm_kernel import Slots
 from .llvm_lanes import splat
 from .llvm_plain import emit_plain
-from .llvm_tiles import Column, Layout, Shape, Tile
+from .llvm_tiles import Column, Layout, Shape, Tile, joined
 
 SPINS = 4000  # turns that a thread waits before it lets others have the processor
 
@@ -117,8 +117,7 @@ class Emitter:
         alone = _Alone(self, b, frame)
         for place, region in enumerate(self.loops.regions):
             if not region.batch:
-                groups = [region.nests] if region.turns else [(nest,) for nest in region.nests]
-                steps = [self._plain(module, region, nests, f"once{place}") for nests in groups]
+                steps = [self._plain(module, region, *block, f"once{place}") for block in region.blocks()]
                 alone.do(partial(_call_all, b, steps, [memory, table]))
                 continue
             layout = self.layouts[id(region)]
@@ -147,19 +146,19 @@ class Emitter:
             ends.append(b.select(b.icmp_signed("<", end, length), end, length))
         return ends
 
-    def _plain(self, module: Any, region: Region, nests: Sequence[Nest], name: str) -> Any:
-        """Return the function (memory, table) that does these nests of a region, in all its turns."""
+    def _plain(self, module: Any, region: Region, times: int, nests: list[tuple[int, Nest]], name: str) -> Any:
+        """Return the function (memory, table) that does these nests of a region so many times."""
         function = _function(module, name, [POINTER] * 2)
         b = ir.IRBuilder(function.append_basic_block())
         code = Code(b, self.element, *function.args)
 
         def turn_of(turn: Any, _: Any) -> list[Any]:
-            places = Places(code, self.program, self.table, region.turns, turn)
-            for nest in nests:
+            places = Places(Turn(code, self.table, turn), self.program, region.turns)
+            for _, nest in nests:
                 emit_plain(places, nest, self.lanes)
             return []
 
-        code.loop(INT(0), INT(region.times), 1, [], turn_of)
+        code.loop(INT(0), INT(times), 1, [], turn_of)
         b.ret_void()
         return function
 
@@ -172,7 +171,7 @@ class Emitter:
         with b.if_then(b.icmp_signed(">=", first, last)):
             self._clear(code, layout, tile if layout.own else memory)
         full, rest = self._shape(layout), Shape(self.lanes, 1, self.tuning.rest)
-        columns = [(array, column) for array in region.inputs for column in self._columns(b, frame, array)]
+        columns = self._columns(b, frame, layout)
         gathers = self.loop is not None and self.loop.gather
         whole = b.sub(last, b.srem(b.sub(last, first), INT(full.group)))
 
@@ -180,8 +179,8 @@ class Emitter:
             each = Tile(code, layout, self.table, shape, tile, b.icmp_signed("==", n, first), valid)
 
             def take(start: Any) -> None:
-                for array, column in columns:
-                    each.take(start, array, column, index if gathers and column.given else None)
+                for column in columns:
+                    each.take(start, column, index if gathers and column.given else None)
 
             def give(start: Any) -> None:
                 for array in region.outputs:
@@ -208,17 +207,21 @@ class Emitter:
         groups = max(1, min(wanted, self.tuning.groups, self.tuning.bytes // size))
         return Shape(self.lanes, self.tuning.vectors, self.tuning.results, groups)
 
-    def _columns(self, b: Any, frame: Any, array: int) -> list[Column]:
-        """Return where the rows of an array that a region takes come from."""
-        size, out = self.program.arrays[array].size, []
-        if array in self.slots.outside:
-            rows = np.arange(size)
-            out.append(Column(self.slot(b, frame, self.slots.outside[array]), size, rows, rows, given=False))
+    def _columns(self, b: Any, frame: Any, layout: Layout) -> list[Column]:
+        """Return where the rows that a region takes come from."""
+        inputs, out = layout.region.inputs, []
+        for array in inputs:
+            if array in self.slots.outside:
+                size, base = self.program.arrays[array].size, self.slot(b, frame, self.slots.outside[array])
+                out.append(Column(base, size, layout.rows[array] + np.arange(size), np.arange(size), given=False))
         for group, slot in zip(self.program.given, self.slots.columns, strict=True):
             places = self.program.inputs[group.first : group.first + group.size]
-            here = np.flatnonzero(places[:, 0] == array)
-            if len(here):
-                out.append(Column(self.slot(b, frame, slot), group.size, places[here, 1], here))
+            here = [np.flatnonzero(places[:, 0] == array) for array in inputs]
+            taken = [(array, numbers) for array, numbers in zip(inputs, here, strict=True) if len(numbers)]
+            if taken:
+                base = self.slot(b, frame, slot)
+                each = [Column(base, group.size, layout.rows[array] + places[p, 1], p) for array, p in taken]
+                out += joined(each)
         return out
 
     def _clear(self, code: Code, layout: Layout, sums: Any) -> None:

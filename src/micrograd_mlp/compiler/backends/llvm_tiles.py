@@ -8,8 +8,8 @@ by group; then the sums over them, block by block of results, each over the whol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,18 @@ from llvmlite import ir
 
 from ..loops import Nest, Region
 from ..program import ArrayProgram, Ints, Operand, Statement, Term
-from .llvm_code import INT, Code, Table, best_blocks, row_major
+from .llvm_code import INT, Code, Table, Turn, best_blocks, row_major
 from .llvm_lanes import intrinsic, splat
 from .llvm_math import RULES
 from .llvm_outer import Outer, emit_outer, outer_product
-from .llvm_plain import combine, neutral, reduce_two
+from .llvm_plain import combine, neutral, reduce_two, runs
 
 
 @dataclass(frozen=True)
 class Column:
-    """Where numbers of a batched array come from or go to: `base` and, in it, `stride` numbers a sample.
+    """Where numbers of a sample come from: `base` and, in it, `stride` numbers a sample.
 
-    Row `rows[k]` of the array is number `places[k]` of a sample. What is `given` by the user may have the samples in
+    Row `rows[k]` of the tile is number `places[k]` of a sample. What is `given` by the user may have the samples in
     another order, by an index.
     """
 
@@ -37,6 +37,32 @@ class Column:
     rows: Ints
     places: Ints
     given: bool = True
+
+
+def joined(columns: list[Column]) -> list[Column]:
+    """Return columns from one base as fewer ones, where their numbers follow each other in equal steps.
+
+    Many short ones that do not become one all the same.
+    """
+    out: list[Column] = []
+    for column in sorted(columns, key=lambda column: int(column.places[0])):
+        both = _together([*out[-1:], column])
+        if out and _line(both.rows)[1] is not None and _line(both.places)[1] is not None:
+            out[-1] = both
+        else:
+            out.append(column)
+    short = [column for column in out if len(column.rows) <= SHORT]
+    if len(short) > FEW:
+        out = [column for column in out if len(column.rows) > SHORT] + [_together(short)]
+    return out
+
+
+def _together(columns: list[Column]) -> Column:
+    rows, places = (np.concatenate([getattr(each, name) for each in columns]) for name in ("rows", "places"))
+    return replace(columns[0], rows=rows, places=places)
+
+
+SHORT, FEW = 4, 4  # numbers of a sample, and columns of so few
 
 
 @dataclass(frozen=True)
@@ -121,6 +147,7 @@ class Tile:
         self.outer = layout.outer
         self.mask = self._mask() if valid is not None else None
         self.column = INT(0)  # where in the rows the group begins
+        self.starts: dict[int, Any] = {}  # of operands and results, by their id, in a turn of a block that repeats
 
     @property
     def sums(self) -> Any:
@@ -145,9 +172,12 @@ class Tile:
             self.column = b.mul(g, INT(size), flags=["nsw"])
             n = b.add(first, self.column, flags=["nsw"])
             take(n)
-            for nest in region.nests:
-                if not nest.closes and 0 not in nest.extents:
-                    self._points(nest)
+            for times, block in region.blocks():
+                nests = [nest for _, nest in block if not nest.closes and 0 not in nest.extents]
+                if times == 1:
+                    self._all_points(nests)
+                elif nests:
+                    self._repeat(region, times, nests)
             give(n)
             return []
 
@@ -156,14 +186,45 @@ class Tile:
             for statement in nest.statements if nest.closes and 0 not in nest.extents else ():
                 self._close(statement, groups)
 
-    def take(self, first: Any, array: int, column: Column, index: Any) -> None:
+    def _repeat(self, region: Region, times: int, nests: list[Nest]) -> None:
+        """Emit the nests of a block so many times."""
+
+        def turn_of(number: Any, _: Any) -> list[Any]:
+            turn = Turn(self.code, self.table, number)
+            for statement in (s for nest in nests for s in nest.statements):
+                turns = region.all_of(statement)
+                if statement.out in self.layout.rows:
+                    self.starts[id(statement)] = turn.start([self._start(each.out, 0) for each in turns])
+                for which, read in enumerate(statement.reads):
+                    if read.source in self.layout.rows or not self.program.arrays[read.source].batch:
+                        copies = (each.reads[which] for each in turns)
+                        self.starts[id(read)] = turn.start([self._start(copy.source, copy.offset) for copy in copies])
+            self._all_points(nests)
+            return []
+
+        self.code.loop(INT(0), INT(times), 1, [], turn_of)
+        self.starts.clear()
+
+    def _start(self, array: int, offset: int) -> int:
+        """Return where a number of an array lies: in the tile, that of its first sample, if it has rows there."""
+        if array in self.layout.rows:
+            return self.layout.end_of_sums + (self.layout.rows[array] + offset) * self.shape.width
+        return self.program.bases[array] + offset
+
+    def start_of(self, operand: Operand) -> Any:
+        """Return where an operand begins, in this turn."""
+        known = self.starts.get(id(operand))
+        return self._start(operand.source, operand.offset) if known is None else known
+
+    def take(self, first: Any, column: Column, index: Any) -> None:
         """Emit the copy of numbers of the samples from `first` on into their rows; an `index` says which these are."""
         code, lanes = self.code, self.shape.lanes
         starts = [self._sample(first, lane, column, index) for lane in range(self.shape.group)]
-        row, place = self._walk(column.rows), self._walk(column.places)
+        row, place = self._walk(column.rows - column.rows[0]), self._walk(column.places)
+        begin = self.layout.end_of_sums + int(column.rows[0]) * self.shape.width
 
         def copy(i: Any, width: int) -> None:
-            here, to = place(i), self._row(array, 0, (1,), [row(i)])
+            here, to = place(i), self._row(begin, (1,), [row(i)])
             for v in range(self.shape.vectors):
                 of_samples = [code.load(code.at(column.base, start), here, width)
                               for start in starts[v * lanes : (v + 1) * lanes]]  # fmt: skip
@@ -211,7 +272,7 @@ class Tile:
             to = code.at(base, code.place(0, (size,), [code.builder.add(first, lane)]))
 
             def number(i: Any, _: list[Any]) -> list[Any]:
-                code.store(code.load(self._row(array, 0, (1,), [i]), lane), to, i)
+                code.store(code.load(self._row(self._start(array, 0), (1,), [i]), lane), to, i)
                 return []
 
             return code.loop(INT(0), INT(size), 1, [], number)
@@ -219,6 +280,10 @@ class Tile:
         code.loop(INT(0), many, 1, [], sample)
 
     # What each sample has for itself
+
+    def _all_points(self, nests: list[Nest]) -> None:
+        for nest in nests:
+            self._points(nest)
 
     def _points(self, nest: Nest) -> None:
         contracts = any(term.axes for s in nest.statements for term in s.terms)
@@ -246,8 +311,8 @@ class Tile:
                            for v in range(self.shape.vectors)] for r in range(many)]  # fmt: skip
             known[statement.out] = result
             if statement.out in nest.stored:
-                strides = row_major(nest.extents)
-                to = self._row(statement.out, 0, strides, position)
+                start = self.starts.get(id(statement), self._start(statement.out, 0))
+                to = self._row(start, row_major(nest.extents), position)
                 for r, vectors in enumerate(result):
                     for v, number in enumerate(vectors):
                         self.code.store(number, to, r * self.shape.width + v * self.shape.lanes)
@@ -327,15 +392,15 @@ class Tile:
         )  # the short side stays loaded
         position = [*outer, i, j] if depth > 1 else [j] if depth else []
         totals = [neutral(code, "sum", lanes)] * len(points)
-        for term in statement.terms:
-            inner = tuple(self.program.axes[axis].extent for axis in term.axes if not self.program.axes[axis].batch)
-            sample = next(place for place, axis in enumerate(term.axes) if self.program.axes[axis].batch)
+        for inner, sample, operands in self._sums_of(statement):
 
-            def body(rest: list[Any], own: list[Any], term: Term = term, sample: int = sample) -> list[Any]:
+            def body(
+                rest: list[Any], own: list[Any], operands: tuple[Operand, ...] = operands, sample: int = sample
+            ) -> list[Any]:
                 where = [*position, *rest]
                 idle = (-0.0, 0.0)  # what lanes without a sample hold: -0 + (-0)(0) x is x, also for -0
                 factors = [self._columns(f, where, depth, depth + sample, block, zero)
-                           for f, zero in zip(term.factors, idle, strict=False)]  # fmt: skip
+                           for f, zero in zip(operands, idle, strict=False)]  # fmt: skip
 
                 def group(g: Any, sums: list[Any]) -> list[Any]:
                     start = b.mul(g, INT(self.shape.group), flags=["nsw"])
@@ -352,6 +417,34 @@ class Tile:
         in_order = [totals[points.index((r, c))] for r in range(height) for c in range(width)]
         self._add_sums(in_order, base, [(r * down, width) for r in range(height)])
         return []
+
+    def _sums_of(self, statement: Statement) -> Iterator[tuple[tuple[int, ...], int, tuple[Operand, ...]]]:
+        """Yield for each term its extents without samples, the place of the samples among its axes, and its factors.
+
+        Terms in a row that lie at one distance from each to the next are one, over an axis more, its first.
+        """
+        axes, depth, width = self.program.axes, len(statement.axes), self.shape.width
+        for terms, steps in runs(list(statement.terms), self._steps):
+            first = terms[0]
+            inner = tuple(axes[axis].extent for axis in first.axes if not axes[axis].batch)
+            sample = next(place for place, axis in enumerate(first.axes) if axes[axis].batch)
+            if len(terms) == 1:
+                yield inner, sample, first.factors
+                continue
+            factors = []
+            for factor, step in zip(first.factors, steps, strict=True):
+                along = step // width if factor.source in self.layout.rows else step
+                factors.append(replace(factor, strides=(*factor.strides[:depth], along, *factor.strides[depth:])))
+            yield (len(terms), *inner), sample + 1, tuple(factors)
+
+    def _steps(self, one: Term, other: Term) -> list[int] | None:
+        """Return how far from what a term reads lies what another one reads, if that is all they differ in."""
+        alike = one.axes == other.axes and len(one.factors) == len(other.factors)
+        pairs = list(zip(one.factors, other.factors, strict=True)) if alike else []
+        rows = self.layout.rows
+        if any(a.strides != b.strides or (a.source in rows) != (b.source in rows) for a, b in pairs):
+            return None
+        return [self._start(b.source, b.offset) - self._start(a.source, a.offset) for a, b in pairs] or None
 
     def _add_sums(self, totals: list[Any], base: Any, rows: list[tuple[int, int]]) -> None:
         """Emit the addition of the sums of all lanes to what is there: row after row of (place, how many)."""
@@ -382,12 +475,11 @@ class Tile:
         own = operand.strides[:sample] + operand.strides[sample + 1 :]
         down = own[depth - 2] if depth > 1 else 0
         along = own[depth - 1] if depth else 0
-        batched = operand.source in self.layout.rows
+        batched, start = operand.source in self.layout.rows, self._start(operand.source, operand.offset)
         if batched:
-            start = self.layout.end_of_sums + (self.layout.rows[operand.source] + operand.offset) * shape.width
             base = code.at(self.tile, code.place(start, [s * shape.width for s in own], where))
         else:
-            base = code.at(code.memory, code.place(self.program.bases[operand.source] + operand.offset, own, where))
+            base = code.at(code.memory, code.place(start, own, where))
 
         def of_group(column: Any) -> Callable[[int, int, int], Any]:
             loaded: dict[Any, Any] = {}
@@ -413,14 +505,12 @@ class Tile:
     def row_of(self, operand: Operand, position: Sequence[Any]) -> Any:
         """Return the address of the first sample in the row that an operand reads there, its last stride left out."""
         width = self.shape.width
-        start = self.layout.end_of_sums + (self.layout.rows[operand.source] + operand.offset) * width
         strides = [stride * width for stride in operand.strides[: len(position)]]
-        return self.code.at(self.tile, self.code.place(start, strides, position))
+        return self.code.at(self.tile, self.code.place(self._start(operand.source, operand.offset), strides, position))
 
-    def _row(self, array: int, offset: int, strides: Sequence[int], position: Sequence[Any]) -> Any:
-        """Return the address of the group in a row of an array: row offset + sum of strides * position."""
+    def _row(self, start: Any, strides: Sequence[int], position: Sequence[Any]) -> Any:
+        """Return the address of the group in a row of an array: sum of strides * position rows behind the start."""
         width = self.shape.width
-        start = self.layout.end_of_sums + (self.layout.rows[array] + offset) * width
         place = self.code.place(start, [*(s * width for s in strides), 1], [*position, self.column])
         return self.code.at(self.tile, place)
 
@@ -439,25 +529,23 @@ class _Reads:
         tile = self.tile
         strides = _without_samples(operand, len(self.position), len(self.rest))
         step = r * strides[len(self.position) - 1] if self.position else 0
-        batched = operand.source in tile.layout.rows
-        key = (operand.source, operand.offset, strides, step, v if batched else 0)
+        batched, start = operand.source in tile.layout.rows, tile.start_of(operand)
+        key = (batched, start, strides, step, v if batched else 0)
         if key not in self.loaded:
-            self.loaded[key] = self._load(operand, strides, batched, step, v)
+            self.loaded[key] = self._load(operand, start, strides, batched, step, v)
         return self.loaded[key]
 
-    def _load(self, operand: Operand, strides: tuple[int, ...], batched: bool, step: int, v: int) -> Any:
+    def _load(self, operand: Operand, start: Any, strides: tuple[int, ...], batched: bool, step: int, v: int) -> Any:
         tile, code, lanes = self.tile, self.tile.code, self.tile.shape.lanes
-        if operand.source == 0 and not any(strides):
-            return splat(code.vector(lanes), float(tile.program.constants[operand.offset]))
-        base = self.loaded.get((operand.source, operand.offset, strides))
+        if operand.source == 0 and not any(strides) and isinstance(start, int):
+            return splat(code.vector(lanes), float(tile.program.constants[start]))
+        base = self.loaded.get((batched, start, strides))
         if base is None:
             where = [*self.position, *self.rest]
-            if batched:
-                base = tile._row(operand.source, operand.offset, strides, where)
-            else:
-                start = tile.program.bases[operand.source] + operand.offset
-                base = code.at(code.memory, code.place(start, strides, where))
-            self.loaded[operand.source, operand.offset, strides] = base
+            base = (
+                tile._row(start, strides, where) if batched else code.at(code.memory, code.place(start, strides, where))
+            )
+            self.loaded[batched, start, strides] = base
         if batched:
             return code.load(base, step * tile.shape.width + v * lanes, lanes)
         return code.spread(code.load(base, step), lanes)
