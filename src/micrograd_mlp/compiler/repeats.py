@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def shortened(lines: Sequence[str], plain: Sequence[str], between: str) -> list[
     kind = [kinds.setdefault(_without_numbers(line), len(kinds)) for line in plain]
     out: list[str] = []
     done = 0
-    for found in find_blocks(_Kinds(np.array(kind, dtype=np.int64)), SHOWN_TIMES, 2 * SHOWN_TIMES):
+    for found in find_blocks(Things(np.array(kind, dtype=np.int64)), SHOWN_TIMES, 2 * SHOWN_TIMES):
         out += lines[done : found.first + found.size]
         out.append(between.format(f"{found.times - 2:,} times more so, with other numbers, until"))
         done = found.end - found.size
@@ -74,28 +74,21 @@ def _without_numbers(line: str) -> str:
 _INDEX, _AXIS = re.compile(r"(?<=\[)[^][]*(?=])|(?<=Σ_)\w+"), re.compile(r"[a-z]\d*")  # as in a[i,2n2+1] and Σ_i
 
 
-class Things(Protocol):
-    """What stands in a row, each of a kind; `same` says for each whether it is as the one so many behind."""
-
-    @property
-    def kind(self) -> Ints: ...
-
-    def same(self, size: int, first: int, last: int) -> Any: ...
-
-
 @dataclass(frozen=True, eq=False)
-class _Kinds:
+class Things:
+    """What stands in a row; `kind` is one number for all that may be the same."""
+
     kind: Ints
 
     def same(self, size: int, first: int, last: int) -> Any:
+        """Return for each from `first` on whether it is the same as the one `size` behind, which is before `last`."""
         return self.kind[first + size : last] == self.kind[first : last - size]
 
 
 @dataclass(frozen=True, eq=False)
-class _Shapes:
+class _Shapes(Things):
     """Of each statement what it does, as a number; and for each of its reads how far back that was made, and where."""
 
-    kind: Ints
     back: Ints
     offset: Ints
 
@@ -120,8 +113,8 @@ class _Shapes:
 
     def same(self, size: int, first: int, last: int) -> Any:
         """Return for each statement whether the one so many behind does the same."""
-        kind, back, offset = (column[first:last] for column in (self.kind, self.back, self.offset))
-        same = kind[size:] == kind[:-size]
+        back, offset = self.back[first:last], self.offset[first:last]
+        same = super().same(size, first, last)
         at = np.flatnonzero(same)
         near, near_behind = np.minimum(back[at], size), np.minimum(back[at + size], size)
         alike = (near == near_behind) & ((offset[at] == offset[at + size]) | (near == size))
