@@ -9,10 +9,12 @@ import pytest
 
 from micrograd_mlp import Value, grad, losses, ops
 from micrograd_mlp.compiler import jit, loops, repeats, vmap
-from micrograd_mlp.compiler.backends import llvm_plain
 from micrograd_mlp.compiler.loops import LoopProgram, show_loops
 from micrograd_mlp.compiler.program import Array, ArrayProgram, Operand, Statement
 from micrograd_mlp.compiler.repeats import LEAST_STATEMENTS, LEAST_TIMES, Repeat, find_repeats, shortened
+
+pytest.importorskip("llvmlite", reason="native code is compiled by llvmlite")
+from micrograd_mlp.compiler.backends import llvm_plain, llvm_tiles
 
 # Finding blocks
 
@@ -385,6 +387,23 @@ def test_most_random_recurrences_have_blocks():
         made(*args)
         with_blocks += bool(repeats_of(made))
     assert with_blocks > 8
+
+
+def test_columns_of_a_table_come_into_a_tile_together():
+    def column(rows, places):
+        return llvm_tiles.Column(None, 99, np.array(rows), np.array(places))
+
+    def told(columns):
+        return [(each.rows.tolist(), each.places.tolist()) for each in llvm_tiles.joined(columns)]
+
+    assert told([column([5], [1]), column([4], [0]), column([6, 7], [2, 3])]) == [([4, 5, 6, 7], [0, 1, 2, 3])]
+    assert told([column([9], [0]), column([8], [1]), column([7], [2])]) == [([9, 8, 7], [0, 1, 2])]
+    apart = [column([0, 1, 2, 3, 4], [10, 11, 12, 13, 14]), column([5, 6, 7, 8, 9], [0, 1, 2, 3, 4])]
+    assert told(apart) == [([5, 6, 7, 8, 9], [0, 1, 2, 3, 4]), ([0, 1, 2, 3, 4], [10, 11, 12, 13, 14])]
+    rows = random.Random(0).sample(range(40), 40)
+    (single,) = told([column([row], [place]) for place, row in enumerate(rows)])
+    assert single == (rows, list(range(40)))
+    assert told([]) == []
 
 
 # What is checked
