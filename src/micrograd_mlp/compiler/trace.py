@@ -205,7 +205,7 @@ class Symbol:
         return f"Symbol({self.index})"
 
     def __float__(self) -> float:
-        _refuse("float(x)", "use x itself; float32 or float64 is chosen with jit(dtype=...)")
+        _refuse("float(x)", "use x itself, ops.sin(x) for math.sin(x); jit(dtype=...) chooses float32 or float64")
 
     def __int__(self) -> int:
         _refuse("int(x)", "count and choose with plain numbers from outside the function, or with ops.where")
