@@ -246,9 +246,14 @@ def is_exact(op):
     return op.selects or op.flat or op in (ops.neg, ops.abs)
 
 
-def is_at_end(op, number):
-    """Return whether a function has come to an end of its range, from which no engine is off, and none is beyond it."""
-    return (op in (ops.tanh, ops.sigmoid)) & (np.abs(number) == 1.0)
+ENDS = {ops.tanh: 20.0, ops.sigmoid: 40.0}  # beyond these they are at an end of their range to the last bit
+
+
+def moved(op, arg, number, factor):
+    """Return the result of an operation off by a factor, but not beyond the range of a function that has an end."""
+    if op not in ENDS:
+        return number * factor
+    return np.where(np.abs(arg) > ENDS[op], number, np.clip(number * factor, -1.0, 1.0))
 
 
 @contextmanager
@@ -261,8 +266,8 @@ def noisy(noise, rule):
     off, backward, on_columns = cycle(noise.choices(factors, k=9973)), Value._backward, Column.apply_op
 
     def made(value):
-        if value.op is not None and not is_exact(value.op) and not is_at_end(value.op, value.data):
-            value.data *= next(off)
+        if value.op is not None and not is_exact(value.op):
+            value.data = float(moved(value.op, value._a.data, value.data, next(off)))
 
     def passed(value):
         value.grad *= next(off)
@@ -271,8 +276,8 @@ def noisy(noise, rule):
     def column(op, *args):
         out = on_columns(op, *args)
         if not is_exact(op):
-            moved = out.data * rng.choice(factors, out.data.shape)
-            out.data = np.where(is_at_end(op, out.data), out.data, moved)
+            arg = args[0].data if isinstance(args[0], Column) else args[0]
+            out.data = np.asarray(moved(op, arg, out.data, rng.choice(factors, out.data.shape)))
         return out
 
     def stepped():
