@@ -112,6 +112,21 @@ def test_it_goes_as_slowly_as_it_is_told(opened):
     reader.until(lambda news: news["frame"]["epoch"] >= epoch + 3)
 
 
+def test_full_speed_runs_up_no_debt(opened):
+    """What was trained at full speed does not keep a slower speed waiting."""
+    session = opened(speed=0)
+    reader = Reader(session)
+    ask(session, Run.play)
+    reader.until(lambda news: news["frame"]["epoch"] > 20)
+
+    def slow_down(run):
+        session._train()  # a turn at full speed, right before
+        run.change({"speed": 20})
+        return session._epochs_due()
+
+    assert 0 <= ask(session, slow_down) < 20
+
+
 def test_nothing_is_sent_that_has_not_changed(opened):
     session = opened()
     reader = Reader(session)

@@ -173,7 +173,8 @@ class Session:
         due = self._epochs_due()
         if due >= 1:
             with _turns:
-                self._due -= self._run.advance(TURN, due if due == math.inf else due // 1)
+                done = self._run.advance(TURN, due if due == math.inf else due // 1)
+            self._due -= done if due < math.inf else 0  # full speed runs up no debt
 
     def _send(self) -> None:
         if not self._has_news():
