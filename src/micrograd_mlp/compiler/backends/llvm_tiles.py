@@ -23,6 +23,8 @@ from .llvm_math import RULES
 from .llvm_outer import Outer, emit_outer, outer_product
 from .llvm_plain import combine, neutral, reduce_two, runs
 
+Summed = tuple[tuple[int, ...], int, tuple[Operand, ...]]  # extents, place of the samples among its axes, factors
+
 
 @dataclass(frozen=True)
 class Column:
@@ -37,6 +39,9 @@ class Column:
     rows: Ints
     places: Ints
     given: bool = True
+
+
+SHORT, FEW = 4, 4  # numbers of a sample, and columns of so few
 
 
 def joined(columns: list[Column]) -> list[Column]:
@@ -60,9 +65,6 @@ def joined(columns: list[Column]) -> list[Column]:
 def _together(columns: list[Column]) -> Column:
     rows, places = (np.concatenate([getattr(each, name) for each in columns]) for name in ("rows", "places"))
     return replace(columns[0], rows=rows, places=places)
-
-
-SHORT, FEW = 4, 4  # numbers of a sample, and columns of so few
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class Tile:
         self.outer = layout.outer
         self.mask = self._mask() if valid is not None else None
         self.column = INT(0)  # where in the rows the group begins
-        self.starts: dict[int, Any] = {}  # of operands and results, by their id, in a turn of a block that repeats
+        self.starts: dict[int, Any] = {}  # of operands and results, by their id, in the turn of a block
 
     @property
     def sums(self) -> Any:
@@ -173,11 +175,7 @@ class Tile:
             n = b.add(first, self.column, flags=["nsw"])
             take(n)
             for times, block in region.blocks():
-                nests = [nest for _, nest in block if not nest.closes and 0 not in nest.extents]
-                if times == 1:
-                    self._all_points(nests)
-                elif nests:
-                    self._repeat(region, times, nests)
+                self._repeat(region, times, [nest for _, nest in block if not nest.closes and 0 not in nest.extents])
             give(n)
             return []
 
@@ -187,7 +185,7 @@ class Tile:
                 self._close(statement, groups)
 
     def _repeat(self, region: Region, times: int, nests: list[Nest]) -> None:
-        """Emit the nests of a block so many times."""
+        """Emit the nests of a block so many times; one that is in no block comes once."""
 
         def turn_of(number: Any, _: Any) -> list[Any]:
             turn = Turn(self.code, self.table, number)
@@ -199,7 +197,8 @@ class Tile:
                     if read.source in self.layout.rows or not self.program.arrays[read.source].batch:
                         copies = (each.reads[which] for each in turns)
                         self.starts[id(read)] = turn.start([self._start(copy.source, copy.offset) for copy in copies])
-            self._all_points(nests)
+            for nest in nests:
+                self._points(nest)
             return []
 
         self.code.loop(INT(0), INT(times), 1, [], turn_of)
@@ -210,11 +209,6 @@ class Tile:
         if array in self.layout.rows:
             return self.layout.end_of_sums + (self.layout.rows[array] + offset) * self.shape.width
         return self.program.bases[array] + offset
-
-    def start_of(self, operand: Operand) -> Any:
-        """Return where an operand begins, in this turn."""
-        known = self.starts.get(id(operand))
-        return self._start(operand.source, operand.offset) if known is None else known
 
     def take(self, first: Any, column: Column, index: Any) -> None:
         """Emit the copy of numbers of the samples from `first` on into their rows; an `index` says which these are."""
@@ -281,10 +275,6 @@ class Tile:
 
     # What each sample has for itself
 
-    def _all_points(self, nests: list[Nest]) -> None:
-        for nest in nests:
-            self._points(nest)
-
     def _points(self, nest: Nest) -> None:
         contracts = any(term.axes for s in nest.statements for term in s.terms)
         many = self.shape.results if contracts else 1
@@ -311,8 +301,7 @@ class Tile:
                            for v in range(self.shape.vectors)] for r in range(many)]  # fmt: skip
             known[statement.out] = result
             if statement.out in nest.stored:
-                start = self.starts.get(id(statement), self._start(statement.out, 0))
-                to = self._row(start, row_major(nest.extents), position)
+                to = self._row(self.starts[id(statement)], row_major(nest.extents), position)
                 for r, vectors in enumerate(result):
                     for v, number in enumerate(vectors):
                         self.code.store(number, to, r * self.shape.width + v * self.shape.lanes)
@@ -365,12 +354,13 @@ class Tile:
         if done == columns:
             return
         down, along = best_blocks(rows, columns - done, self.shape.lanes)
+        sums = list(self._sums_of(statement))
 
         def block(position: list[Any], _: Any) -> list[Any]:
             def rows_of(i: Any, height: int) -> None:
                 def one(j: Any, width: int) -> None:
                     j = self.code.place(done, (1,), [j])
-                    self._close_block(statement, groups, position, i, j, (height, width))
+                    self._close_block(statement, sums, groups, position, i, j, (height, width))
 
                 self.code.in_blocks(columns - done, along, one)
 
@@ -380,8 +370,9 @@ class Tile:
         self.code.nest(extents[:-2], [], block)
 
     def _close_block(
-        self, statement: Statement, groups: Any, outer: list[Any], i: Any, j: Any, block: tuple[int, int]
-    ) -> list[Any]:
+        self, statement: Statement, sums: list[Summed], groups: Any, outer: list[Any], i: Any, j: Any,
+        block: tuple[int, int],
+    ) -> list[Any]:  # fmt: skip
         code, (height, width) = self.code, block
         extents = self.program.extents(statement.axes)
         depth, lanes, b = len(extents), self.shape.lanes, code.builder
@@ -392,7 +383,7 @@ class Tile:
         )  # the short side stays loaded
         position = [*outer, i, j] if depth > 1 else [j] if depth else []
         totals = [neutral(code, "sum", lanes)] * len(points)
-        for inner, sample, operands in self._sums_of(statement):
+        for inner, sample, operands in sums:
 
             def body(
                 rest: list[Any], own: list[Any], operands: tuple[Operand, ...] = operands, sample: int = sample
@@ -418,7 +409,7 @@ class Tile:
         self._add_sums(in_order, base, [(r * down, width) for r in range(height)])
         return []
 
-    def _sums_of(self, statement: Statement) -> Iterator[tuple[tuple[int, ...], int, tuple[Operand, ...]]]:
+    def _sums_of(self, statement: Statement) -> Iterator[Summed]:
         """Yield for each term its extents without samples, the place of the samples among its axes, and its factors.
 
         Terms in a row that lie at one distance from each to the next are one, over an axis more, its first.
@@ -529,7 +520,7 @@ class _Reads:
         tile = self.tile
         strides = _without_samples(operand, len(self.position), len(self.rest))
         step = r * strides[len(self.position) - 1] if self.position else 0
-        batched, start = operand.source in tile.layout.rows, tile.start_of(operand)
+        batched, start = operand.source in tile.layout.rows, tile.starts[id(operand)]
         key = (batched, start, strides, step, v if batched else 0)
         if key not in self.loaded:
             self.loaded[key] = self._load(operand, start, strides, batched, step, v)
