@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -172,20 +172,33 @@ def test_what_is_no_scheduler_is_one_sentence(address, monkeypatch, capfd):
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
 def test_a_server_that_is_no_scheduler_is_one_sentence(answer, monkeypatch, capfd):
     monkeypatch.setattr(workers, "PATIENCE", 1)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, args=(server, answer), daemon=True).start()
+    with answering(answer) as port:
         with pytest.raises(ValueError, match=r"^scheduler takes the address of a Dask scheduler that runs, got '"):
-            sweep(**SMALL, scheduler=f"127.0.0.1:{server.getsockname()[1]}")
+            sweep(**SMALL, scheduler=f"127.0.0.1:{port}")
     assert capfd.readouterr() == ("", "")
 
 
-def serve(server, answer):
-    """Answer whoever connects, and say no more, until the server is closed."""
-    connections = []
-    with suppress(OSError):
-        while True:
-            connections.append(server.accept()[0])
-            connections[-1].sendall(answer)
+@contextmanager
+def answering(answer):
+    """Answer whoever connects and say no more, until the end of this block; yield the port."""
+    ended = threading.Event()
+
+    def answer_all():
+        with ExitStack() as connections:
+            while not ended.is_set():
+                with suppress(OSError):  # nobody came in time, or who came has gone
+                    connection = connections.enter_context(server.accept()[0])
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)  # then it looks whether the block has ended
+        thread = threading.Thread(target=answer_all, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch):
