@@ -1,15 +1,19 @@
-"""A fitted MLPClassifier of scikit-learn predicts here what it predicts there."""
+"""A fitted estimator of scikit-learn, its own or ours, predicts here what it predicts there."""
 
+import runpy
 import warnings
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, RobustScaler, StandardScaler
 
+from micrograd_mlp import MicrogradClassifier, MicrogradRegressor
+from micrograd_mlp.exports import export
 from micrograd_mlp.imports import from_sklearn
 
 X, y = load_iris(return_X_y=True)
@@ -26,6 +30,10 @@ def network(**options):
     return MLPClassifier((5, 4), max_iter=20, random_state=0, **options)
 
 
+def ours(**options):
+    return MicrogradClassifier((5, 4), max_iter=5, random_state=0, engine="numpy", **options)
+
+
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 @pytest.mark.parametrize("labels", [y, NAMES, y > 0], ids=["three", "names", "two"])
 def test_it_predicts_the_same(activation, labels):
@@ -35,11 +43,48 @@ def test_it_predicts_the_same(activation, labels):
     assert imported.predict(X) == [str(name) for name in model.predict(X)]
 
 
-@pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}], ids=str)
-def test_a_scaler_before_it_becomes_the_scaling(options):
-    model = fitted(make_pipeline(StandardScaler(**options), network()), X * 100 - 3)
+@pytest.mark.parametrize("activation", ["tanh", "leaky_relu", "sin", "logistic"])
+@pytest.mark.parametrize("labels", [y, NAMES, y > 0], ids=["three", "names", "two"])
+def test_ours_predicts_the_same(activation, labels):
+    model = fitted(ours(activation=activation, loss="hinge", solver="rmsprop"), y=labels)
     imported = from_sklearn(model)
-    np.testing.assert_allclose(imported.predict_proba(X * 100), model.predict_proba(X * 100), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(imported.predict_proba(X), model.predict_proba(X), rtol=0, atol=1e-12)
+    assert imported.predict(X) == [str(name) for name in model.predict(X)]
+    assert imported.about["options"] == {"loss": "hinge", "optimizer": "rmsprop"}
+
+
+SCALERS = [
+    StandardScaler(),
+    StandardScaler(with_mean=False),
+    StandardScaler(with_std=False),
+    MinMaxScaler((-1, 3)),
+    MaxAbsScaler(),
+    RobustScaler(),
+    RobustScaler(with_centering=False),
+    RobustScaler(with_scaling=False),
+    "passthrough",
+]
+
+
+@pytest.mark.parametrize("kind", [network, ours], ids=["scikit-learn's", "ours"])
+@pytest.mark.parametrize("scaler", SCALERS, ids=str)
+def test_a_scaler_before_it_becomes_the_scaling(scaler, kind):
+    table = X * [100, 1, 0.01, 1] - [3, 0, 0, 7]
+    table[:, 3] = 7.0  # a column that is constant
+    model = fitted(make_pipeline(scaler, kind()), table)
+    imported = from_sklearn(model)
+    np.testing.assert_allclose(imported.predict_proba(table), model.predict_proba(table), rtol=0, atol=1e-12)
+
+
+def test_an_estimator_of_ours_leaves_for_good(tmp_path):
+    frame = pandas.DataFrame(X, columns=["sepal length", "sepal width", "petal length", "petal width"])
+    model = fitted(make_pipeline(StandardScaler(), ours()), frame, NAMES)
+    (path,) = export(from_sklearn(model), "python", tmp_path / "iris.py")
+    alone = runpy.run_path(str(path))
+    got = [alone["predict_proba"](row) for row in X.tolist()]
+    np.testing.assert_allclose(got, model.predict_proba(frame), rtol=0, atol=1e-9)
+    assert list(alone["FEATURES"]) == list(frame.columns)
+    assert list(alone["CLASSES"]) == model.classes_.tolist()
 
 
 def test_what_was_imported_can_be_saved(tmp_path):
@@ -54,9 +99,14 @@ def test_what_was_imported_can_be_saved(tmp_path):
     [
         (network(), ValueError, "takes a fitted model; call its fit first"),
         (make_pipeline(StandardScaler(), network()), ValueError, "takes a fitted model"),
-        (LogisticRegression(), TypeError, "takes an MLPClassifier, or a Pipeline of a StandardScaler and one; got Log"),
+        (ours(), ValueError, "takes a fitted model; call its fit first"),
+        (LogisticRegression(), TypeError, "Scaler and one of them; got LogisticRegression$"),
         (MLPRegressor(), TypeError, "got MLPRegressor"),
-        (make_pipeline(MinMaxScaler(), network()), TypeError, "got MinMaxScaler, MLPClassifier"),
+        (MicrogradRegressor(), TypeError, "got MicrogradRegressor"),
+        (make_pipeline(PolynomialFeatures(), network()), TypeError, "got PolynomialFeatures, MLPClassifier"),
+        (make_pipeline(StandardScaler(), LogisticRegression()), TypeError, "got StandardScaler, LogisticRegression"),
+        (make_pipeline("passthrough"), TypeError, "got no step"),
+        (fitted(make_pipeline(MinMaxScaler(clip=True), ours())), ValueError, "this one has clip=True"),
         (3, TypeError, "got int"),
     ],
 )

@@ -172,9 +172,9 @@ def test_what_is_no_scheduler_is_one_sentence(address, monkeypatch, capfd):
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
 def test_a_server_that_is_no_scheduler_is_one_sentence(answer, monkeypatch, capfd):
     monkeypatch.setattr(workers, "PATIENCE", 1)
-    with answering(answer) as port:
-        with pytest.raises(ValueError, match=r"^scheduler takes the address of a Dask scheduler that runs, got '"):
-            sweep(**SMALL, scheduler=f"127.0.0.1:{port}")
+    sentence = r"^scheduler takes the address of a Dask scheduler that runs, got '"
+    with answering(answer) as port, pytest.raises(ValueError, match=sentence):
+        sweep(**SMALL, scheduler=f"127.0.0.1:{port}")
     assert capfd.readouterr() == ("", "")
 
 
