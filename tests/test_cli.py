@@ -399,12 +399,15 @@ def test_export_with_a_training_step_says_by_what_it_was_trained(tmp_path, no_pi
     call("train", "moons", *SMALL, "--loss", "hinge", "--optimizer", "rmsprop", "--out", tmp_path)
     assert call("export", tmp_path / "model.safetensors", "--to", "c", "--train-step").exit_code == 0
     assert "one step of rmsprop on the hinge of n points" in (tmp_path / "model.c").read_text()
+    call("export", tmp_path / "model.safetensors", "--to", "c", "--dtype", "float32", "--out", tmp_path / "floats.c")
+    assert "extern const double" not in (tmp_path / "floats.c").read_text()
 
 
 def test_what_export_refuses(model, tmp_path):
     assert refused("export", model, "--to", "pyton") == "Error: there is no target 'pyton', did you mean 'python'?"
     assert refused("export", model) == "Error: Missing option '--to'."
     assert "a training step is written in C only" in refused("export", model, "--to", "json", "--train-step")
+    assert "json is written in float64 only" in refused("export", model, "--to", "json", "--dtype", "float32")
     assert "would replace" in refused("export", model, "--to", "c", "--out", model)
     assert "nowhere" in refused("export", model, "--to", "c", "--out", tmp_path / "nowhere" / "model.c")
 

@@ -509,14 +509,17 @@ def play(port: str | None, no_browser: bool) -> None:
     epilog=_examples(
         "export runs/moons/model.safetensors --to onnx",
         "export runs/moons/model.safetensors --to python --out classify.py",
-        "export runs/moons/model.safetensors --to c --train-step --out model.c",
+        "export runs/moons/model.safetensors --to c --train-step --dtype float32",
     )
 )
 @click.argument("model")
 @click.option("--to", required=True, metavar="TARGET", help="onnx, torch, c, python or json")
 @click.option("--out", metavar="FILE", help="write to this file [default: beside the model]")
+@click.option(
+    "--dtype", default="float64", show_default=True, metavar="TYPE", help="or float32, with --to onnx, torch or c"
+)
 @click.option("--train-step", is_flag=True, help="with --to c: the network can learn where it runs")
-def export(model: str, to: str, out: str | None, train_step: bool) -> None:
+def export(model: str, to: str, out: str | None, dtype: str, train_step: bool) -> None:
     """Write a model for use without this program.
 
     The file has the scaling and all names in it, takes points in the units of the data, and gives the same
@@ -530,7 +533,7 @@ def export(model: str, to: str, out: str | None, train_step: bool) -> None:
     refuse_unknown(to, TARGETS, "target")
     ending = TARGETS[to][0]
     beside = os.path.splitext(model)[0] + ("_torch" if to == "torch" else "") + ending
-    for path in write(Classifier.load(model), to, out or beside, train_step=train_step, sources=[model]):
+    for path in write(Classifier.load(model), to, out or beside, dtype=dtype, train_step=train_step, sources=[model]):
         say(plain(str(path)))
 
 

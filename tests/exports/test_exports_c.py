@@ -10,9 +10,11 @@ from exported import (
     SANITIZED,
     STRICT,
     agree,
+    agree_single,
     as_csv,
     classifier,
     expected,
+    expected_single,
     from_csv,
     needs_compiler,
     points,
@@ -41,6 +43,20 @@ def test_it_gives_the_same_probabilities(tmp_path, case, train_step):
     (path,) = export(classifier(case), "c", tmp_path / "model.c", train_step=train_step)
     program = built(path, "-DMODEL_MAIN", *(() if train_step else SANITIZED))
     agree(from_csv(run(program, stdin=as_csv(points(case)))), expected(case))
+
+
+FLOATS = ("-Wdouble-promotion", "-Wfloat-conversion")  # nothing is a double by mistake
+
+
+@pytest.mark.parametrize("train_step", [False, True], ids=["", "with a training step"])
+@pytest.mark.parametrize("case", CASES)
+def test_in_floats_it_gives_the_same_probabilities(tmp_path, case, train_step):
+    (path,) = export(classifier(case), "c", tmp_path / "model.c", train_step=train_step, dtype="float32")
+    text = path.read_text()
+    assert re.findall(r"[^\n]*\bdouble\b[^\n]*", text) == re.findall(r"[^\n]*printf[^\n]*", text)
+    program = built(path, "-DMODEL_MAIN", *FLOATS, *(() if train_step else SANITIZED))
+    X, wanted = expected_single(case)
+    agree_single(from_csv(run(program, stdin=as_csv(X))), wanted)
 
 
 def test_it_takes_points_as_they_come_and_says_by_its_code_if_one_is_cut_off(tmp_path):
@@ -81,22 +97,24 @@ LEARN = """
 #include <stdio.h>
 #include <string.h>
 
-static const double points[][MODEL_FEATURES] = {points};
-static const double classes[] = {classes};
+static const {real} points[][MODEL_FEATURES] = {points};
+static const {real} classes[] = {classes};
 
 int main(void)
 {{
-    double state[MODEL_STATE], p[MODEL_CLASSES];
+    {real} state[MODEL_STATE], p[MODEL_CLASSES];
     size_t first = 0, sizes[] = {{7, 1, 12, 5, 1, 1}};
     memcpy(state, model_start, sizeof state);
-    for (int step = 0; step < 6; first += sizes[step++])
-        printf("%.17g\\n", model_train(state, points[first], classes + first, sizes[step], {lr}, step + 1.0));
-    if (!isnan(model_train(state, points[0], classes, 0, {lr}, 7.0))) return 1;
-    for (int k = 0; k < MODEL_STATE; ++k) printf("%.17g\\n", state[k]);
+    for (int step = 0; step < 6; first += sizes[step++]) {{
+        {real} loss = model_train(state, points[first], classes + first, sizes[step], {lr}, ({real})step + 1);
+        printf("%.17g\\n", (double)loss);
+    }}
+    if (!isnan(model_train(state, points[0], classes, 0, {lr}, 7))) return 1;
+    for (int k = 0; k < MODEL_STATE; ++k) printf("%.17g\\n", (double)state[k]);
     for (int n = 0; n < 27; ++n) {{
         model_predict_proba(state, points[n], p);
         printf("%d\\n", model_predict(state, points[n]));
-        for (int k = 0; k < MODEL_CLASSES; ++k) printf("%.17g\\n", p[k]);
+        for (int k = 0; k < MODEL_CLASSES; ++k) printf("%.17g\\n", (double)p[k]);
     }}
     return 0;
 }}
@@ -112,26 +130,30 @@ TRAINED = [
 ]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("case", "training"), TRAINED, ids=[case for case, _ in TRAINED])
-def test_it_learns_as_the_engine_does(tmp_path, case, training):
+def test_it_learns_as_the_engine_does(tmp_path, case, training, dtype):
     original = classifier(case)
     copy = Classifier.load(original.save(tmp_path / "model.safetensors"))  # to be changed
     copy.about["options"] = training  # it is exported as it was trained
-    (source,) = export(copy, "c", tmp_path / "model.c", train_step=True)
+    (source,) = export(copy, "c", tmp_path / "model.c", train_step=True, dtype=dtype)
     X = points(case, extreme=False)[:27]
     y = np.random.default_rng(3).integers(0, len(copy.classes), 27)
     values = {
         "points": "{" + ", ".join("{" + ", ".join(map(repr, row)) + "}" for row in X.tolist()) + "}",
         "classes": "{" + ", ".join(map(str, y)) + "}",
-        "lr": "0.01",
+        "lr": "0.01" if dtype == "float64" else "0.01f",
+        "real": "double" if dtype == "float64" else "float",
     }
     (tmp_path / "main.c").write_text(LEARN.format(**values))
-    got = [*map(float, run(built(tmp_path / "main.c", *SANITIZED)).split())]
+    floats = () if dtype == "float64" else FLOATS[:1]
+    got = [*map(float, run(built(tmp_path / "main.c", *SANITIZED, *floats)).split())]
 
     told, state = learn(copy, X, y, training)
     assert f"#define MODEL_STATE {len(state)}\n" in source.read_text()
     answers = [[k, *row] for k, row in zip(copy.predict_proba(X).argmax(axis=1), copy.predict_proba(X), strict=True)]
-    np.testing.assert_allclose(got, [*told, *state, *np.ravel(answers)], rtol=1e-9, atol=1e-12)
+    close = {"rtol": 1e-9, "atol": 1e-12} if dtype == "float64" else {"rtol": 1e-3, "atol": 1e-4}
+    np.testing.assert_allclose(got, [*told, *state, *np.ravel(answers)], **close)
 
 
 def learn(copy, X, y, training):

@@ -1,10 +1,11 @@
 """The ONNX file: valid, read by two runtimes, the same probabilities in both."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from exported import CASES, HOSTILE, agree, classifier, expected, points
+from exported import CASES, HOSTILE, agree, agree_single, classifier, expected, expected_single, points
 
 from micrograd_mlp import MLP
 from micrograd_mlp.classifier import Classifier, Scaling
@@ -34,6 +35,26 @@ def test_onnxruntime_gives_the_same_probabilities(tmp_path, case):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (got,) = session.run(["probabilities"], {"points": points(case, EXTREME[case])})
     agree(got, expected(case, EXTREME[case]))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_float32_both_give_the_same_probabilities(tmp_path, case):
+    from onnx.reference import ReferenceEvaluator
+
+    (path,) = export(classifier(case), "onnx", tmp_path / "model.onnx", dtype="float32")
+    model = onnx.load(path)
+    assert {each.data_type for each in model.graph.initializer} <= {onnx.TensorProto.FLOAT, onnx.TensorProto.INT64}
+    X, wanted = expected_single(case)
+    runs = [ReferenceEvaluator(model).run]
+    if find_spec("onnxruntime"):
+        import onnxruntime
+
+        runs.append(onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run)
+    for run in runs:
+        with np.errstate(all="ignore"):
+            (got,) = run(["probabilities"], {"points": X})
+        assert got.dtype == np.float32
+        agree_single(got, wanted)
 
 
 def test_hostile_names_come_back_and_the_bytes_are_always_the_same(tmp_path):

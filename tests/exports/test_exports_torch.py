@@ -2,6 +2,7 @@
 
 import ast
 
+import numpy as np
 import pytest
 from exported import CASES, HOSTILE, classifier
 
@@ -18,6 +19,15 @@ def test_the_tensors_come_back_to_the_bit(tmp_path, case):
     assert back.model.state_dict() == original.model.state_dict()
     assert (str(back.model), back.scaling) == (str(original.model), original.scaling)
     assert (back.features, back.classes) == (original.features, original.classes)
+
+
+def test_in_float32_they_take_half_the_memory(tmp_path):
+    state, path = export(classifier("mixed"), "torch", tmp_path / "model.py", dtype="float32")
+    back, original = from_torch(state), classifier("mixed")
+    for name, number in original.model.state_dict().items():
+        assert back.model.state_dict()[name] == float(np.float32(number))
+    assert state.stat().st_size < 0.75 * export(original, "torch", tmp_path / "double.py")[0].stat().st_size
+    assert "Classifier().to(torch.float32)" in path.read_text()
 
 
 def test_hostile_names_are_only_names(tmp_path):

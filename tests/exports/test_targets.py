@@ -46,6 +46,24 @@ def test_what_cannot_be_is_refused_in_one_sentence(tmp_path):
         export(classifier("relu"), "json", tmp_path / "model", train_step=True)
     with pytest.raises(ValueError, match=r"^torch is written into 2 files; name the one that ends in \.py$"):
         export(classifier("relu"), "torch", tmp_path / "model.safetensors")
+    for to in ("json", "python"):
+        with pytest.raises(ValueError, match=rf"^{to} is written in float64 only; float32 is for onnx, torch, c$"):
+            export(classifier("relu"), to, tmp_path / "model", dtype="float32")
+    with pytest.raises(ValueError, match=r"^there is no dtype 'float16', did you mean '"):
+        export(classifier("relu"), "c", tmp_path / "model", dtype="float16")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_numbers_that_float32_does_not_hold_are_refused(tmp_path):
+    large = MLP(2, [3])
+    large.layers[0].neurons[1].w[0].data = -1e39
+    for model, scaling, sentence in (
+        (large, Scaling([0.0, 0.0], [1.0, 1.0]), "layer 0 holds numbers that are too large for float32"),
+        (MLP(2, [3]), Scaling([0.0, 1e300], [1.0, 1.0]), "the scaling holds numbers that are too large for float32"),
+        (MLP(2, [3]), Scaling([0.0, 1.0], [1.0, 1e-60]), "the deviation of the feature 'b' is 0 in float32"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            export(Classifier(model, scaling, ("a", "b"), ("c", "d", "e")), "c", tmp_path / "model", dtype="float32")
     assert [*tmp_path.iterdir()] == []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "exports"))
-from exported import CASES, HOSTILE, agree, classifier, expected, points
+from exported import CASES, HOSTILE, agree, agree_single, classifier, expected, expected_single, points
 
 from micrograd_mlp import MLP
 from micrograd_mlp.classifier import Classifier, Scaling
@@ -28,6 +28,17 @@ def test_the_exported_module_gives_the_same_probabilities(tmp_path, case):
     with torch.no_grad():
         got = model.predict_proba(torch.from_numpy(points(case, EXTREME[case])))
     agree(got.numpy(), expected(case, EXTREME[case]))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_float32_it_gives_the_same_probabilities(tmp_path, case):
+    _, path = export(classifier(case), "torch", tmp_path / "model.py", dtype="float32")
+    model = runpy.run_path(str(path))["load"]()
+    X, wanted = expected_single(case)
+    with torch.no_grad():
+        got = model.predict_proba(torch.from_numpy(X))
+    assert got.dtype == torch.float32
+    agree_single(got.numpy(), wanted)
 
 
 def test_hostile_names_are_only_names(tmp_path):

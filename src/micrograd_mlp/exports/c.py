@@ -11,7 +11,7 @@ import numpy as np
 from .. import losses, ops
 from ..classifier import Classifier
 from ..compiler import vmap
-from ..compiler.backends.c import Source, number, write_c
+from ..compiler.backends.c import REALS, Source, number, write_c
 from ..compiler.variants import Traced
 from ..engine import Value, grad
 from ..ieee import as_float
@@ -23,7 +23,7 @@ from .plain import Files, Plain, fill
 
 LONGEST = 1000  # bytes of a name that is written as a string; C99 promises 4095
 
-HEAD = """/* A classifier made with micrograd-mlp, in C99. It needs the C library (-lm) and no memory but its own.
+HEAD = """/* A classifier made with micrograd-mlp, in C99 and {real}s. It needs the C library (-lm) and no other memory.
    Compile it with -DMODEL_MAIN for a program that reads points from standard input, {n_in} numbers each, and writes
    the probabilities of the classes, a line each. */
 #include <math.h>
@@ -39,20 +39,20 @@ extern const char *const model_class_names[MODEL_CLASSES];
 extern const size_t model_class_sizes[MODEL_CLASSES];
 
 /* Write the probability of each class for a point, in the units of the data. */
-void model_predict_proba({state}const double point[MODEL_FEATURES], double probabilities[MODEL_CLASSES]);
+void model_predict_proba({state}const {real} point[MODEL_FEATURES], {real} probabilities[MODEL_CLASSES]);
 /* Return the index of the most probable class. */
-int model_predict({state}const double point[MODEL_FEATURES]);
+int model_predict({state}const {real} point[MODEL_FEATURES]);
 {declare}"""
 
 PREDICT = """
-void model_predict_proba({state}const double point[MODEL_FEATURES], double probabilities[MODEL_CLASSES])
+void model_predict_proba({state}const {real} point[MODEL_FEATURES], {real} probabilities[MODEL_CLASSES])
 {
 {memory}    probabilities_of({arguments});
 }
 
-int model_predict({state}const double point[MODEL_FEATURES])
+int model_predict({state}const {real} point[MODEL_FEATURES])
 {
-    double p[MODEL_CLASSES];
+    {real} p[MODEL_CLASSES];
     int best = 0;
     model_predict_proba({hand}point, p);
     for (int k = 1; k < MODEL_CLASSES; ++k) if (p[k] > p[best]) best = k;
@@ -65,22 +65,22 @@ DEFINE = """#define MODEL_STATE {size}
 
 DECLARE = """
 /* The state that the model was exported with: its weights, and what {optimizer} remembers of each before a first step.
-   To learn, copy it: double state[MODEL_STATE]; memcpy(state, model_start, sizeof state); */
-extern const double model_start[MODEL_STATE];
+   To learn, copy it: {real} state[MODEL_STATE]; memcpy(state, model_start, sizeof state); */
+extern const {real} model_start[MODEL_STATE];
 /* Take one step of {optimizer} on the {loss} of n points, the rows of `points`, and return that loss as it was before.
    `classes` holds the index of the class of each, `lr` is the learning rate, and `step` counts from 1. The memory it
    takes does not grow with n; it is not to be called twice at the same time. If it returns nan or inf, the state is
    lost: `lr` was too large, or a point is not finite. For n of 0 it returns nan and changes nothing. */
-double model_train(double state[MODEL_STATE], const double *points, const double *classes, size_t n,
-                   double lr, double step);
+{real} model_train({real} state[MODEL_STATE], const {real} *points, const {real} *classes, size_t n,
+                   {real} lr, {real} step);
 """
 
 TRAIN = """
-double model_train(double state[MODEL_STATE], const double *points, const double *classes, size_t n,
-                   double lr, double step)
+{real} model_train({real} state[MODEL_STATE], const {real} *points, const {real} *classes, size_t n,
+                   {real} lr, {real} step)
 {
-{memory}    const double given[] = {lr, step, (double)n};
-    double loss;
+{memory}    const {real} given[] = {lr, step, ({real})n};
+    {real} loss;
     if (n == 0) return NAN;
     step_of({arguments});
     return loss;
@@ -93,13 +93,14 @@ MAIN = """
 
 int main(void)
 {
-    double point[MODEL_FEATURES], p[MODEL_CLASSES];
+    {real} point[MODEL_FEATURES], p[MODEL_CLASSES];
     int k = 0;
-    while (scanf("%lf%*[,; \\t]", &point[k]) == 1) {
+    while (scanf("{read}%*[,; \\t]", &point[k]) == 1) {
         if (++k < MODEL_FEATURES) continue;
         k = 0;
         model_predict_proba({hand}point, p);
-        for (int c = 0; c < MODEL_CLASSES; ++c) printf("%.17g%c", p[c], c + 1 < MODEL_CLASSES ? ',' : '\\n');
+        for (int c = 0; c < MODEL_CLASSES; ++c)
+            printf("{print}%c", (double)p[c], c + 1 < MODEL_CLASSES ? ',' : '\\n');
     }
     return k ? 1 : 0;
 }
@@ -110,8 +111,9 @@ int main(void)
 def files(
     classifier: Classifier,
     name: str,
-    train_step: bool = False,
+    dtype: str = "float64",
     *,
+    train_step: bool = False,
     loss: str | None = None,
     optimizer: str | None = None,
     l1: float | None = None,
@@ -119,37 +121,41 @@ def files(
 ) -> Files:
     """Return the C code of a classifier; with `train_step`, its weights are in a state that a training step changes.
 
+    For "float32" it computes in floats alone, as the small units of microcontrollers do, and takes half the memory.
     What is not given of the training is as the model was trained, or else cross_entropy and adam without penalties.
     """
-    plain = Plain.of(classifier)
+    plain, real = Plain.of(classifier, dtype), REALS[dtype]
     given = {key: v for key, v in (("loss", loss), ("optimizer", optimizer), ("l1", l1), ("l2", l2)) if v is not None}
-    step = _Step(classifier, **(_as_trained(classifier) | given)) if train_step else None
+    step = _Step(classifier, dtype, **(_as_trained(classifier) | given)) if train_step else None
     words = {
+        "real": real,
+        "read": "%lf" if real == "double" else "%f",
+        "print": "%.17g" if real == "double" else "%.9g",
         "n_in": str(len(plain.features)),
         "n_classes": str(len(plain.classes)),
-        "state": "const double state[MODEL_STATE], " if step else "",
+        "state": f"const {real} state[MODEL_STATE], " if step else "",
         "hand": "state, " if step else "",
         "define": "",
         "declare": "",
     }
     if step:
         more = {"size": str(len(step.state)), "loss": step.loss, "optimizer": step.optimizer}
-        words |= {"define": fill(DEFINE, more), "declare": fill(DECLARE, more)}
-    predict = _predict(classifier, step.parameters if step else [])
+        words |= {"define": fill(DEFINE, more), "declare": fill(DECLARE, words | more)}
+    predict = _predict(classifier, step.parameters if step else [], dtype)
     parts = [
         fill(HEAD, words),
         _names("feature", plain.features, "MODEL_FEATURES"),
         _names("class", plain.classes, "MODEL_CLASSES"),
         predict.tables,
         predict.function,
-        fill(PREDICT, words | _call(predict, "", {"given": "point", "results": "probabilities"})),
+        fill(PREDICT, words | _call(predict, real, {"given": "point", "results": "probabilities"})),
         *(step.parts() if step else []),
-        MAIN.replace("{hand}", "model_start, " if step else ""),
+        fill(MAIN, words | {"hand": "model_start, " if step else ""}),
     ]
     return {"": "\n".join(parts)}
 
 
-def _predict(classifier: Classifier, parameters: Sequence[Value]) -> Source:
+def _predict(classifier: Classifier, parameters: Sequence[Value], dtype: str) -> Source:
     """Return the function from a point to probabilities; the `parameters` are in a state, all others are constants."""
     model, standardised = classifier.model, _standardised(classifier)
 
@@ -164,13 +170,14 @@ def _predict(classifier: Classifier, parameters: Sequence[Value]) -> Source:
     state = [parameter.data for parameter in parameters]
     traced = Traced(probabilities, (state, list(classifier.scaling.mean)), {}, parameters)
     known = _known(traced, len(state) + len(classifier.features))
-    return write_c(traced.program.arrays, "probabilities_of", known, len(state), changed=False)
+    return write_c(traced.program.arrays, "probabilities_of", known, len(state), changed=False, dtype=dtype)
 
 
 class _Step:
     """A training step: of a state, points and the indices of their classes, a learning rate and a count."""
 
-    def __init__(self, classifier: Classifier, loss: str, optimizer: str, l1: float, l2: float) -> None:
+    def __init__(self, classifier: Classifier, dtype: str, loss: str, optimizer: str, l1: float, l2: float) -> None:
+        self.dtype = dtype
         self.classifier, self.loss, self.optimizer = classifier, str(loss), str(optimizer)
         self.l1, self.l2 = as_float(l1), as_float(l2)
         self.sample_loss = chosen(self.loss, LOSSES, "loss")
@@ -183,14 +190,14 @@ class _Step:
 
     def parts(self) -> list[str]:
         """Return the C code of the state to start from, and of the function that changes it."""
-        source = self.source()
-        start = ",\n    ".join(map(number, self.state))
+        source, real = self.source(), REALS[self.dtype]
+        start = ",\n    ".join(number(each, real) for each in self.state)
         named = {"column1": "points", "column2": "classes", "samples1": "n", "results": "&loss"}
         return [
-            f"const double model_start[MODEL_STATE] = {{\n    {start}\n}};\n",
+            f"const {real} model_start[MODEL_STATE] = {{\n    {start}\n}};\n",
             source.tables,
             source.function,
-            fill(TRAIN, _call(source, "static ", named)),
+            fill(TRAIN, {"real": real} | _call(source, f"static {real}", named)),
         ]
 
     def source(self) -> Source:
@@ -213,7 +220,7 @@ class _Step:
         points = np.zeros((2, len(self.classifier.features)))
         traced = Traced(step, (self.state, points, np.zeros(2), 0.1, 1.0), {}, parameters)
         known = _known(traced, len(self.state) + 2)
-        return write_c(traced.program.arrays, "step_of", known, len(self.state))
+        return write_c(traced.program.arrays, "step_of", known, len(self.state), dtype=self.dtype)
 
 
 def _as_trained(classifier: Classifier) -> dict[str, Any]:
@@ -244,9 +251,9 @@ def _known(traced: Traced, first: int) -> dict[int, float]:
     return {first + place: value.data for place, value in enumerate(traced.captured)}
 
 
-def _call(source: Source, storage: str, named: dict[str, str]) -> dict[str, str]:
+def _call(source: Source, kind: str, named: dict[str, str]) -> dict[str, str]:
     """Return how a function gets its memory, and the arguments of a call, `named` where they differ from parameters."""
-    memory = f"    {storage}double memory[{source.memory}];\n" * (source.memory > 0)
+    memory = f"    {kind} memory[{source.memory}];\n" * (source.memory > 0)
     return {"memory": memory, "arguments": ", ".join(named.get(what, what) for what, _ in source.parameters)}
 
 

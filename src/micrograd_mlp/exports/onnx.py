@@ -1,4 +1,4 @@
-"""A model as ONNX, opset 18, in float64: points (n, features) in, scores and probabilities out."""
+"""A model as ONNX, opset 18: points (n, features) in, scores and probabilities out."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ OPSET, IR = 18, 8  # old enough for most runtimes; the package's own default for
 class _Graph:
     """Nodes one after the other, each output named by its number."""
 
-    def __init__(self, helper: Any, numpy_helper: Any) -> None:
-        self.helper, self.numpy_helper = helper, numpy_helper
+    def __init__(self, helper: Any, numpy_helper: Any, dtype: str) -> None:
+        self.helper, self.numpy_helper, self.dtype = helper, numpy_helper, dtype
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, name: str, numbers: Any) -> str:
-        self.constants.append(self.numpy_helper.from_array(np.asarray(numbers), name))
+    def constant(self, name: str, numbers: Any, dtype: str = "") -> str:
+        array = np.asarray(numbers, dtype=dtype or self.dtype)
+        self.constants.append(self.numpy_helper.from_array(array, name))
         return name
 
     def node(self, op: str, *inputs: str, out: str = "", **attributes: Any) -> str:
@@ -46,13 +47,13 @@ ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
 }
 
 
-def files(classifier: Classifier, name: str) -> Files:
+def files(classifier: Classifier, name: str, dtype: str = "float64") -> Files:
     """Return the ONNX file of a classifier, checked. Raises ValueError where the package onnx is not installed."""
     try:
         from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError:
         raise ValueError("ONNX is written by the package onnx; pip install 'micrograd-mlp[onnx]'") from None
-    plain, graph = Plain.of(classifier), _Graph(helper, numpy_helper)
+    plain, graph = Plain.of(classifier, dtype), _Graph(helper, numpy_helper, dtype)
     graph.constant("zero", 0.0)
     graph.constant("leak", 0.01)
     centred = graph.node("Sub", "points", graph.constant("mean", plain.mean))
@@ -63,10 +64,10 @@ def files(classifier: Classifier, name: str) -> Files:
         x = ACTIVATIONS[layer.activation](graph, x)
     scores = graph.node("Identity", x, out="scores")
     if len(plain.layers[-1].bias) == 1:  # a score for the second of two classes; that of the first is 0
-        scores = graph.node("Pad", scores, graph.constant("before", np.array([0, 1, 0, 0])), "zero")
+        scores = graph.node("Pad", scores, graph.constant("before", [0, 1, 0, 0], "int64"), "zero")
     graph.node("Softmax", scores, out="probabilities", axis=1)
     used = {name for node in graph.nodes for name in node.input}
-    real = TensorProto.DOUBLE
+    real = TensorProto.DOUBLE if dtype == "float64" else TensorProto.FLOAT
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..classifier import Classifier
+from ..names import told
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
+DTYPES = ("float64", "float32")
 Files = dict[str, bytes | str]  # what to write, by the ending of the name; "" for the name as it was given
 
 
@@ -35,25 +37,39 @@ class Plain:
     layers: tuple[Dense, ...]
 
     @classmethod
-    def of(cls, classifier: Classifier) -> Plain:
-        """Return the numbers and names of a classifier. Raises ValueError if a number is inf or nan."""
+    def of(cls, classifier: Classifier, dtype: str = "float64") -> Plain:
+        """Return the names of a classifier and its numbers, rounded to `dtype`.
+
+        Raises ValueError if a number is inf or nan there, or a deviation 0.
+        """
         layers = []
-        for number, layer in enumerate(classifier.model.layers):
-            weight = np.array([[w.data for w in neuron.w] for neuron in layer.neurons], dtype=np.float64)
-            bias = np.array([neuron.b.data for neuron in layer.neurons], dtype=np.float64)
-            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-                raise ValueError(f"layer {number} holds numbers that are inf or nan; such a model is not exported")
+        for place, layer in enumerate(classifier.model.layers):
+            weight = _rounded([[w.data for w in neuron.w] for neuron in layer.neurons], dtype, f"layer {place}")
+            bias = _rounded([neuron.b.data for neuron in layer.neurons], dtype, f"layer {place}")
             layers.append(Dense(weight, bias, layer.neurons[0].activation))
-        scaling = classifier.scaling
-        mean, deviation = [*map(float, scaling.mean)], [*map(float, scaling.deviation)]
-        if not np.isfinite([mean, deviation]).all():
-            raise ValueError("the scaling holds numbers that are inf or nan; such a model is not exported")
+        mean = _rounded(classifier.scaling.mean, dtype, "the scaling").tolist()
+        deviation = _rounded(classifier.scaling.deviation, dtype, "the scaling").tolist()
+        if small := [name for name, each in zip(classifier.features, deviation, strict=True) if each == 0]:
+            raise ValueError(
+                f"the deviation of the feature {told(small[0])} is 0 in {dtype}; such a model is not exported"
+            )
         return cls(classifier.features, classifier.classes, mean, deviation, tuple(layers))
 
     @property
     def names(self) -> dict[str, list[str]]:
         """The names of features and classes, as they go into the metadata of a file."""
         return {"classes": list(self.classes), "features": list(self.features)}
+
+
+def _rounded(numbers: Any, dtype: str, where: str) -> Array:
+    exact = np.array(numbers, dtype=np.float64)
+    if not np.isfinite(exact).all():
+        raise ValueError(f"{where} holds numbers that are inf or nan; such a model is not exported")
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(dtype)
+    if not np.isfinite(rounded).all():
+        raise ValueError(f"{where} holds numbers that are too large for {dtype}; export it in float64")
+    return rounded
 
 
 def python_list(numbers: Array, indent: str = "    ") -> str:

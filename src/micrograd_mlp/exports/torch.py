@@ -22,7 +22,7 @@ MODULES = {  # by name of the activation
 CODE = '''"""A classifier made with micrograd-mlp, as a PyTorch module; its numbers are in a safetensors file.
 
     model = load()
-    model.predict_proba(points)  # points (n, {n_in}) in the units of the data, float64
+    model.predict_proba(points)  # points (n, {n_in}) in the units of the data, {dtype}
 """
 
 from pathlib import Path
@@ -61,18 +61,18 @@ class Classifier(torch.nn.Module):
 
 
 def load(path=Path(__file__).with_name(STATE)):
-    model = Classifier().double()
+    model = Classifier().to(torch.{dtype})
     model.load_state_dict(load_file(path))
     return model.eval()
 '''
 
 
-def files(classifier: Classifier, name: str) -> Files:
+def files(classifier: Classifier, name: str, dtype: str = "float64") -> Files:
     """Return the safetensors file of the state_dict, and the Python code that builds the module of it."""
     from safetensors.numpy import save
 
-    plain = Plain.of(classifier)
-    tensors = {"mean": np.array(plain.mean), "deviation": np.array(plain.deviation)}
+    plain = Plain.of(classifier, dtype)
+    tensors = {"mean": np.array(plain.mean, dtype), "deviation": np.array(plain.deviation, dtype)}
     modules: list[str] = []
     for layer in plain.layers:
         tensors[f"network.{len(modules)}.weight"] = layer.weight
@@ -83,6 +83,7 @@ def files(classifier: Classifier, name: str) -> Files:
     state = Path(name).with_suffix(".safetensors").name
     code = fill(CODE, {
         "n_in": str(len(plain.features)),
+        "dtype": dtype,
         "features": python_names(plain.features),
         "classes": python_names(plain.classes),
         "state": ascii(state),

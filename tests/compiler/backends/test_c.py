@@ -12,7 +12,7 @@ from random_programs import random_program
 
 from micrograd_mlp import MLP, ops
 from micrograd_mlp.compiler import jit, vmap
-from micrograd_mlp.compiler.backends.c import RULES, number, table, write_c
+from micrograd_mlp.compiler.backends.c import RULES, number, rule, table, write_c
 from micrograd_mlp.losses import mean, total
 from micrograd_mlp.ops import TABLE
 
@@ -84,27 +84,36 @@ def test_there_is_a_rule_for_every_operation():
 
 
 @needs_compiler
-def test_the_rules_compute_what_the_table_says(tmp_path):
+@pytest.mark.parametrize("real", ["double", "float"])
+def test_the_rules_compute_what_the_table_says(tmp_path, real):
     body, tables, expected = [], [], []
     for op in TABLE.values():
-        rest = [EDGES[:9]] * (len(op.partials) - 1)
-        grid = np.array(np.meshgrid(EDGES, *rest)).reshape(len(op.partials), -1)
-        tables += [table(f"{op.name}_{k}", row.tolist()) for k, row in enumerate(grid)]
+        edges = EDGES if real == "double" else [edge for edge in EDGES if not 1e30 < abs(edge) < math.inf]
+        rest = [edges[:9]] * (len(op.partials) - 1)
+        grid = np.array(np.meshgrid(edges, *rest)).reshape(len(op.partials), -1)
+        grid = grid if real == "double" else grid.astype(np.float32).astype(float)
+        tables += [table(f"{op.name}_{k}", row.tolist(), real) for k, row in enumerate(grid)]
         arguments = [f"{op.name}_{k}[i]" for k in range(len(grid))]
-        body.append(f"for (int i = 0; i < {grid.shape[1]}; ++i) *out++ = {RULES[op.name].format(*arguments)};")
+        body.append(f"for (int i = 0; i < {grid.shape[1]}; ++i) *out++ = {rule(op.name, arguments, real)};")
         expected += [op.forward(*point) for point in grid.T.tolist()]
-    text = HEAD + "".join(tables) + "void rules(double *out);\nvoid rules(double *out)\n{\n" + "\n".join(body) + "\n}\n"
+    text = (
+        HEAD + "".join(tables) + f"void rules({real} *out);\nvoid rules({real} *out)\n{{\n" + "\n".join(body) + "\n}\n"
+    )
     (tmp_path / "rules.c").write_text(text)
-    strict = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-shared", "-fPIC")
+    strict = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wdouble-promotion", "-shared", "-fPIC")
     subprocess.run([COMPILER, *strict, "rules.c", "-o", "rules.so", "-lm"], cwd=tmp_path, check=True)
-    got = np.empty(len(expected))
+    got = np.empty(len(expected), dtype=np.float64 if real == "double" else np.float32)
     ctypes.CDLL(str(tmp_path / "rules.so")).rules(ctypes.c_void_p(got.ctypes.data))
-    np.testing.assert_allclose(got, expected, rtol=1e-14)
+    np.testing.assert_allclose(got, expected, rtol=1e-14 if real == "double" else 1e-6)
 
 
 def test_numbers_are_written_to_the_bit():
     for value in (0.1, -0.0, 5e-324, 1.7976931348623157e308, 1e22, 1.0):
         assert float(number(value)).hex() == value.hex()
+    for value in (0.1, -0.0, 1e-40, 3.4028235e38, 1e22, 1.0, 1 / 3):
+        assert number(value, "float").endswith("f")
+        assert np.float32(number(value, "float")[:-1]) == np.float32(value)
+    assert number(1e39, "float") == "INFINITY"
     assert [number(value) for value in (math.inf, -math.inf, math.nan)] == ["INFINITY", "-INFINITY", "NAN"]
 
 

@@ -17,34 +17,38 @@ import numpy as np
 from ..loops import LoopProgram, Nest, Region, plan_loops
 from ..program import ANYWHERE, ArrayProgram, Operand, Statement, Term
 
-RULES: dict[str, str] = {
+RULES: dict[str, str] = {  # {f} is the ending of a function for floats; whole numbers take the type they meet
     "add": "{0} + {1}",
     "sub": "{0} - {1}",
     "mul": "{0} * {1}",
     "div": "{0} / {1}",
     "neg": "-{0}",
-    "pow": "pow({0}, {1})",
-    "exp": "exp({0})",
-    "expm1": "expm1({0})",
-    "log": "log({0})",
-    "log1p": "log1p({0})",
-    "sqrt": "sqrt({0})",
-    "sin": "sin({0})",
-    "cos": "cos({0})",
-    "tanh": "tanh({0})",
-    "sigmoid": "({0} >= 0.0 ? 1.0 : exp({0})) / (1.0 + exp(-fabs({0})))",
-    "softplus": "({0} > 0.0 ? {0} : 0.0) + log1p(exp(-fabs({0})))",
-    "relu": "{0} < 0.0 ? 0.0 : {0}",
-    "leaky_relu": "{0} > 0.0 ? {0} : {1} * {0}",
-    "abs": "fabs({0})",
+    "pow": "pow{f}({0}, {1})",
+    "exp": "exp{f}({0})",
+    "expm1": "expm1{f}({0})",
+    "log": "log{f}({0})",
+    "log1p": "log1p{f}({0})",
+    "sqrt": "sqrt{f}({0})",
+    "sin": "sin{f}({0})",
+    "cos": "cos{f}({0})",
+    "tanh": "tanh{f}({0})",
+    "sigmoid": "({0} >= 0 ? 1 : exp{f}({0})) / (1 + exp{f}(-fabs{f}({0})))",
+    "softplus": "({0} > 0 ? {0} : 0) + log1p{f}(exp{f}(-fabs{f}({0})))",
+    "relu": "{0} < 0 ? 0 : {0}",
+    "leaky_relu": "{0} > 0 ? {0} : {1} * {0}",
+    "abs": "fabs{f}({0})",
     "maximum": "{0} >= {1} || isnan({0}) ? {0} : {1}",
     "minimum": "{0} <= {1} || isnan({0}) ? {0} : {1}",
-    "step": "{0} > 0.0 ? 1.0 : 0.0",
-    "equal": "{0} == {1} ? 1.0 : 0.0",
-    "where": "{0} != 0.0 ? {1} : {2}",
+    "step": "{0} > 0 ? 1 : 0",
+    "equal": "{0} == {1} ? 1 : 0",
+    "where": "{0} != 0 ? {1} : {2}",
     "detach": "{0}",
 }
-REDUCTIONS = {"sum": ("0.0", "{0} + {1}"), "largest": ("-INFINITY", RULES["maximum"])}  # of no numbers, and of one more
+REDUCTIONS = {"sum": ("0", "{0} + {1}"), "largest": ("-INFINITY", RULES["maximum"])}  # of no numbers, and of one more
+
+
+REALS = {"float64": "double", "float32": "float"}
+ENDING = {"double": "", "float": "f"}  # of the functions of math.h
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,15 @@ class Source:
 
 
 def write_c(
-    program: ArrayProgram, name: str, known: Mapping[int, float] | None = None, state: int = 0, *, changed: bool = True
+    program: ArrayProgram,
+    name: str,
+    known: Mapping[int, float] | None = None,
+    state: int = 0,
+    *,
+    changed: bool = True,
+    dtype: str = "float64",
 ) -> Source:
-    """Return a program as a C function called `name`.
+    """Return a program as a C function called `name`, which computes in doubles, or for "float32" in floats alone.
 
     Inputs that are `known`, number by number, become constants. The first `state` of the inputs are in a state of their
     own; if it is `changed`, the last ones of the outputs replace them. Raises ValueError for what is not written in C:
@@ -76,20 +86,28 @@ def write_c(
     loops.check()
     if program.wanted:
         raise ValueError("C is written for programs whose results are sums over samples, not one for each sample")
-    return _Writer(loops, name, dict(known or {}), state, state if changed else 0).source()
+    return _Writer(loops, name, dict(known or {}), state, state if changed else 0, REALS[dtype]).source()
 
 
-def number(value: float) -> str:
-    """Return a number as a constant of C, exact to the bit (but for which nan it is)."""
-    if math.isfinite(value):
-        return repr(value)
+def number(value: float, real: str = "double") -> str:
+    """Return a number as a constant of C, the nearest one there is of type `real` (but for which nan it is)."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = value if real == "double" else np.float32(value)
+    if math.isfinite(rounded):
+        return repr(value) if real == "double" else f"{rounded!s}f"
     return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
 
 
-def table(name: str, numbers: Sequence[float]) -> str:
+def table(name: str, numbers: Sequence[float], real: str = "double") -> str:
     """Return the definition of a constant array of these numbers."""
-    rows = [", ".join(map(number, numbers[k : k + 5])) for k in range(0, len(numbers), 5)]
-    return f"static const double {name}[{len(numbers)}] = {{\n    " + ",\n    ".join(rows) + "\n};\n"
+    written = [number(each, real) for each in numbers]
+    rows = [", ".join(written[k : k + 5]) for k in range(0, len(written), 5)]
+    return f"static const {real} {name}[{len(numbers)}] = {{\n    " + ",\n    ".join(rows) + "\n};\n"
+
+
+def rule(op: str, values: Sequence[str], real: str = "double") -> str:
+    """Return the expression that computes an operation of these values."""
+    return RULES[op].format(*values, f=ENDING[real])
 
 
 @dataclass
@@ -99,6 +117,7 @@ class _Writer:
     known: dict[int, float]
     held: int  # numbers in the state
     carried: int  # numbers of it that the last outputs replace
+    real: str  # the type of all numbers
     tables: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     where: dict[int, str] = field(default_factory=dict)  # what the numbers of an array are reached by
@@ -126,15 +145,15 @@ class _Writer:
         self._copy("results", results)
         self._copy("state", state)
         if self.has_constants:
-            self.tables.insert(0, table(f"{self.name}_constants", self.program.constants.tolist()))
+            self.tables.insert(0, table(f"{self.name}_constants", self.program.constants.tolist(), self.real))
         batches = sorted(self.program.batches)
         possible = [
-            ("memory", "double *", self.memory),
-            ("state", "double *" if self.carried else "const double *", self.held),
-            ("given", "const double *", len(self.numbers)),
-            *((f"column{k + 1}", "const double *", 1) for k in range(len(groups))),
+            ("memory", f"{self.real} *", self.memory),
+            ("state", f"{self.real} *" if self.carried else f"const {self.real} *", self.held),
+            ("given", f"const {self.real} *", len(self.numbers)),
+            *((f"column{k + 1}", f"const {self.real} *", 1) for k in range(len(groups))),
             *((f"samples{batch}", "size_t ", 1) for batch in batches),
-            ("results", "double *", len(results)),
+            ("results", f"{self.real} *", len(results)),
         ]
         parameters = tuple((what, kind) for what, kind, size in possible if size)
         head = ", ".join(kind + what for what, kind in parameters) or "void"
@@ -154,7 +173,7 @@ class _Writer:
     def _keep(self, array: int) -> str:
         """Give an array a place in the memory."""
         self.where[array] = title = self._title(array)
-        self.lines.append(f"double *const {title} = {_after('memory', self.memory)};")
+        self.lines.append(f"{self.real} *const {title} = {_after('memory', self.memory)};")
         self.memory += self.program.arrays[array].size
         return title
 
@@ -171,18 +190,18 @@ class _Writer:
             title = self._title(array)
             if all(place in self.known for place in inputs):
                 self.where[array] = f"{self.name}_{title}"
-                self.tables.append(table(self.where[array], [self.known[place] for place in inputs]))
+                self.tables.append(table(self.where[array], [self.known[place] for place in inputs], self.real))
                 continue
             reached = [self._given(place) for place in inputs]
             (base, first), row = reached[0], len(inputs)
             if base and reached == [(base, first + k) for k in range(row)]:
                 self.where[array] = title
                 self.in_state.update({array: first} if base == "state" else {})
-                self.lines.append(f"const double *const {title} = {_after(base, first)};")
+                self.lines.append(f"const {self.real} *const {title} = {_after(base, first)};")
             else:
                 self._keep(array)
                 self.lines += [
-                    f"{title}[{k}] = {f'{base}[{at}]' if base else number(self.known[place])};"
+                    f"{title}[{k}] = {f'{base}[{at}]' if base else number(self.known[place], self.real)};"
                     for k, ((base, at), place) in enumerate(zip(reached, inputs, strict=True))
                 ]
 
@@ -215,7 +234,7 @@ class _Writer:
                 )
             ):
                 self.where[array], self.in_state[array] = self._title(array), first
-                self.lines.append(f"double *const {self.where[array]} = {_after('state', first)};")
+                self.lines.append(f"{self.real} *const {self.where[array]} = {_after('state', first)};")
 
     def _same(self, read: Operand, statement: Statement, target: Statement) -> bool:
         """Say whether a statement reads at each point the place that the target writes there."""
@@ -270,9 +289,11 @@ class _Writer:
         column, width, first = at[0]
         self.where[array] = title
         if at == [(column, width, first + k) for k in range(size)]:
-            self.lines.append(f"    const double *const {title} = {_after(f'column{column} + {width} * n', first)};")
+            self.lines.append(
+                f"    const {self.real} *const {title} = {_after(f'column{column} + {width} * n', first)};"
+            )
             return
-        self.lines.append(f"    double {title}[{size}];")
+        self.lines.append(f"    {self.real} {title}[{size}];")
         self.lines += [f"    {title}[{p}] = column{k}[{_place(q, [w], ['n'])}];" for p, (k, w, q) in enumerate(at)]
 
     def _nest(self, nest: Nest, batch: int) -> None:
@@ -296,7 +317,7 @@ class _Writer:
                 self._sum(statement, title, indices, batch, inner)
             else:
                 values = [self._read(operand, indices, statement.axes, batch) for operand in statement.operands]
-                self.lines.append(f"{inner}const double {title} = {RULES[statement.op].format(*values)};")
+                self.lines.append(f"{inner}const {self.real} {title} = {rule(statement.op, values, self.real)};")
             self.local[statement.out] = title
             if statement.out in nest.stored:
                 stores.append(f"{inner}{target} = {title};")
@@ -315,7 +336,7 @@ class _Writer:
         if not close:
             first = terms.pop(0) if statement.op == "sum" and not terms[0].axes and terms[0].offsets is None else None
             begin = self._product(first, indices, [], statement, batch) if first else start
-            self.lines.append(f"{indent}{'double' if terms else 'const double'} {total} = {begin};")
+            self.lines.append(f"{indent}{'' if terms else 'const '}{self.real} {total} = {begin};")
         for term in terms:
             if term.offsets is not None:
                 raise ValueError("C is written for programs whose sums in one array have one length")
@@ -326,7 +347,7 @@ class _Writer:
             value = self._product(term, indices, inner, statement, batch)
             if statement.op == "largest":
                 self.lines.append(
-                    f"{indent}{''.join(loops)}{{ const double a = {value}; {total} = {more.format(total, 'a')}; }}"
+                    f"{indent}{''.join(loops)}{{ const {self.real} a = {value}; {total} = {more.format(total, 'a')}; }}"
                 )
             else:
                 self.lines.append(f"{indent}{''.join(loops)}{total} += {value};")
@@ -359,7 +380,7 @@ class _Writer:
             self.tables.append(f"static const long {where}[{operand.index.size}] = {{{listed}}};\n")
             place = f"{where}[{_place(0, _row_major(extents), indices)}]"
         elif operand.source == 0 and not any(s for s, index in zip(operand.strides, indices, strict=True) if index):
-            value = number(float(self.program.constants[operand.offset]))
+            value = number(float(self.program.constants[operand.offset]), self.real)
             return f"({value})" if value.startswith("-") else value
         else:
             place = _place(operand.offset, operand.strides, indices)
