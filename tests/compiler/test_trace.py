@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from micrograd_mlp import Value, grad, ops
+from micrograd_mlp.compiler import jit
 from micrograd_mlp.compiler.program import NAMES
 from micrograd_mlp.compiler.trace import Symbol, Tape, refuse_symbols
 from micrograd_mlp.engine import Constant
@@ -108,11 +110,34 @@ def test_gradients_by_values_met_outside():
         (lambda x: Value(1.0) < x, r"test_trace.py, line \d+: a plain number is needed here"),
         (Value, r"test_trace.py, line \d+: a plain number is needed here"),
         (lambda x: x + "1", r"unsupported operand"),
+        (np.arctan, r"test_trace.py, line \d+: np.arctan asks a traced number .* use micrograd_mlp.ops"),
+        (np.isnan, r"np.isnan asks a traced number for its value"),
+        (lambda x: np.maximum(x, 0.0), r"x >= y asks .* ops.maximum"),
+        (lambda x: np.clip(x, 0.0, 1.0), r"test_trace.py, line \d+: x [<>]=? y asks"),
+        (lambda x: np.add(np.ones(2), x, out=np.ones(2)), r"np.add asks .* arrays with dtype=object for results"),
     ],
 )
 def test_a_traced_number_has_no_value(use, message):
     with pytest.raises(TypeError, match=message), refuse_symbols():
         use(Tape().input("x"))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: [np.sin(x), np.exp(x), np.tanh(x), np.sqrt(x), np.log(x), np.abs(x), np.negative(x), np.square(x)],
+        lambda x: [np.float64(2.0) * x, x / np.float32(2.0), np.int64(2) - x, np.power(x, 2.0), np.array(3.0) ** x],
+        lambda x: np.array([2.0, 3.0]) * x,
+        lambda x: x - np.array([[2.0, 3.0]]),
+        lambda x: np.add.outer(np.array([1.0, 2.0]), x),
+        lambda x: np.tanh([x, x * x]) + x,
+        lambda x: [np.dot([x, 2.0], [3.0, x]), np.sum([x, x]), np.linalg.norm([x, x])],
+    ],
+)
+def test_numpy_goes_through_symbols_as_through_values(function):
+    values = np.array(function(Value(0.7)), dtype=object)
+    expected = [each.data for each in values.ravel()]
+    np.testing.assert_allclose(np.ravel(jit(function)(0.7)), expected, rtol=1e-14)
 
 
 def test_a_symbol_in_a_text_is_its_name():

@@ -175,7 +175,6 @@ class Symbol:
     """One number of a program under way. It takes part in operations; what number it is, nobody knows yet."""
 
     __slots__ = ("index", "tape")
-    __array_ufunc__ = None  # a NumPy number leaves the operation to the symbol
 
     def __init__(self, tape: Tape, index: int) -> None:
         self.tape, self.index = tape, index
@@ -194,6 +193,15 @@ class Symbol:
             return inputs.with_slopes(self)
         return [slope if isinstance(slope, Symbol) else Symbol(self.tape, self.tape.constant(slope))
                 for slope in _slopes(self, [self.tape.index(node) for node in inputs])]  # fmt: skip
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+        """Let NumPy go through numbers and symbols one by one, as it does with Values: np.sin(x) is x.sin()."""
+        try:
+            return getattr(ufunc, method)(*map(_boxed, args), **options)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next:
+                raise  # of a symbol, which says so itself
+            _refuse(f"np.{ufunc.__name__}", f"use {_PACKAGE}.ops, and lists or arrays with dtype=object for results")
 
     def __neg__(self) -> Symbol:
         return self.apply_op(ops.neg, self)
@@ -227,6 +235,14 @@ class Symbol:
         raise AttributeError(f"a traced number has no attribute {name!r}")
 
 
+def _boxed(arg: Any) -> Any:
+    if not isinstance(arg, Symbol):
+        return arg
+    box = np.empty((), dtype=object)
+    box[()] = arg
+    return box
+
+
 _BRANCH = "use ops.where(condition, a, b), ops.maximum, ops.minimum, ops.step or ops.equal in place of a branch"
 
 
@@ -247,7 +263,7 @@ def _user_line() -> str:
 
 
 def _ours(module: object) -> bool:
-    return f"{module}.".startswith(f"{_PACKAGE}.")
+    return f"{module}.".startswith((f"{_PACKAGE}.", "numpy."))
 
 
 def _operator(code: int, swapped: bool) -> Callable[[Symbol, Any], Symbol]:
