@@ -23,9 +23,16 @@ def test_tuples_and_dicts_are_taken_apart_and_lists_are_not():
     ]
 
 
-def test_an_array_is_like_the_lists_in_it():
-    assert divided(np.arange(6).reshape(2, 3)) == divided([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
-    assert divided([Value(1.0), 2]) == divided(np.array([1.0, 2.0]))
+def test_an_array_has_the_numbers_of_the_lists_in_it_and_is_something_else():
+    (_, [(key, *numbers)]), (_, [(other, *same)]) = (
+        divided(np.arange(6).reshape(2, 3)),
+        divided([[0.0, 1, 2], [3, 4, 5]]),
+    )
+    assert numbers == same
+    assert key != other
+    assert divided(np.arange(6.0).astype(object)) == divided(np.arange(6))
+    assert divided([Value(1.0), 2]) == divided([1.0, 2.0])
+    assert divided(np.array([Value(1.0), 2])) == divided(np.array([1.0, 2.0]))
 
 
 def test_a_symbol_is_seen():

@@ -637,3 +637,94 @@ def test_items_of_different_shapes_are_mapped_one_by_one():
         return losses.total(vmap(losses.total)(X))
 
     assert_agrees(function, [[1.0], [2.0, 3.0], []], batches=0)
+
+
+def network(W, b, v, x):
+    hidden = np.tanh(W @ x + b)
+    score = v @ hidden
+    return score, -hidden[1:] * 2, hidden.sum() / len(x), W.T[0] ** 2, 1 - W[:, 1], abs(b) @ W, np.exp(b).reshape(-1, 1)
+
+
+def reached_each(W, b, v, x):
+    """Return the slopes of a network by each of its arrays, in arrays."""
+    score = network(W, b, v, x)[0]
+    if not isinstance(score, Value):
+        return [grad(score, each) for each in (W, b, v, x)]
+    return [np.array(grad(score, each.ravel().tolist())).reshape(each.shape) for each in (W, b, v, x)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("function", [network, reached_each])
+def test_arrays_that_are_given_are_arrays_to_the_function(function, backend):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((4, 3), (4,), (4,), (3,))]
+    of_values = [np.array([Value(n) for n in each.ravel()], dtype=object).reshape(each.shape) for each in arrays]
+    expected = function(*of_values)
+    got = jit(function, backend=backend)(*arrays)
+    assert len(got) == len(expected)
+    for ours, theirs in zip(got, expected, strict=True):
+        numbers = np.vectorize(float)(np.vectorize(lambda value: value.data)(theirs))
+        assert np.shape(ours) == np.shape(theirs)
+        np.testing.assert_allclose(ours, numbers, rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_step_of_descent_written_with_arrays(backend):
+    def step(W, X, y):
+        loss = losses.mean(vmap(lambda x, t: (np.tanh(W @ x) @ x - t) ** 2)(X, y))
+        return loss, W - 0.1 * grad(loss, W)
+
+    rng = np.random.default_rng(1)
+    W, X, y = rng.normal(size=(3, 3)), rng.normal(size=(50, 3)), rng.normal(size=50)
+    compiled = jit(step, backend=backend)
+    for n in (50, 7):
+        hidden = np.tanh(X[:n] @ W.T)
+        error = (hidden * X[:n]).sum(axis=1) - y[:n]
+        by_W = (2 * error[:, None] * X[:n] * (1 - hidden**2)).T @ X[:n] / n
+        loss, new = compiled(W, X[:n], y[:n])
+        assert loss == pytest.approx((error**2).mean(), rel=1e-12)
+        np.testing.assert_allclose(new, W - 0.1 * by_W, rtol=1e-12)
+    assert len(set(map(id, compiled.variants.values()))) == 1
+
+
+def test_a_sample_of_an_array_is_an_array_and_one_of_a_list_is_a_list():
+    X = np.arange(6.0).reshape(3, 2)
+    each = vmap(lambda x: [*(x * 2), len(x)])
+    np.testing.assert_array_equal(jit(each)(X), each(X))
+    np.testing.assert_array_equal(jit(each)(X), [[0, 2, 2], [4, 6, 2], [8, 10, 2]])
+    np.testing.assert_array_equal(jit(each)(X.tolist()), [[*x, *x, 2] for x in X.tolist()])
+    slopes = jit(lambda X: grad(losses.total(vmap(lambda x: (x**3).sum())(X)), X))
+    np.testing.assert_allclose(slopes(X), 3 * X**2)
+
+
+def test_an_array_that_was_mapped_over_has_no_single_items():
+    def both(X):
+        return vmap(lambda x: x.sum())(X), X[0]
+
+    with pytest.raises(TypeError, match=r"test_batch.py, line \d+: looking at single items of X asks its length"):
+        jit(both)(np.ones((3, 2)))
+
+
+def test_what_an_array_has_and_has_not():
+    seen = []
+
+    def look(x):
+        seen.append((isinstance(x, np.ndarray), x.shape, x.ndim, x.size, x.dtype, hasattr(x, "total"), 5 in x.shape))
+        x[0] = 7.0
+        return x, np.asarray(x)[::-1], list(x)
+
+    given = np.ones((2, 3))
+    whole, back, rows = jit(look)(given)
+    assert seen == [(True, (2, 3), 2, 6, np.dtype(object), False, False)]
+    assert (whole.tolist(), back.tolist(), rows.tolist()) == (
+        [[7] * 3, [1] * 3],
+        [[1] * 3, [7] * 3],
+        [[7] * 3, [1] * 3],
+    )
+    assert given.tolist() == [[1] * 3] * 2
+    with pytest.raises(AttributeError, match="an array of traced numbers has no attribute 'relu'"):
+        jit(lambda x: x.relu())(given)
+    with pytest.raises(TypeError, match=r"x > y asks a traced number .* ops.where"):
+        jit(lambda x: x > 0)(given)
+    with pytest.raises(ValueError, match="truth value of an array"):
+        jit(lambda x: 1.0 if x else 2.0)(given)

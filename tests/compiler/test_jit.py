@@ -96,9 +96,12 @@ def test_the_same_program_runs_on_other_numbers():
     compiled(X, y)
     more = np.random.default_rng(1).normal(size=(10, 2))
     assert compiled(more, y) == pytest.approx(function(more.tolist(), y).data, rel=1e-12)
-    assert len(compiled.variants) == 1  # an array has the structure of a list of lists
-    compiled(X[:5], y[:5])
+    assert len(compiled.variants) == 2  # one for lists, one for an array
+    compiled(more.tolist(), y)
+    compiled(more[::-1], y)
     assert len(compiled.variants) == 2
+    compiled(more[:5], y[:5])
+    assert len(compiled.variants) == 3
 
 
 def test_captured_values_are_read_at_each_call():
@@ -325,7 +328,7 @@ def test_numbers_of_every_kind(x, expected):
     read_only.flags.writeable = False
     for _ in range(2):
         assert compiled(x) == pytest.approx(expected, nan_ok=True)
-        assert compiled(read_only) == len(x)
+        assert compiled(read_only if isinstance(x, np.ndarray) else [1.0] * len(x)) == len(x)
     assert len(compiled.variants) == 1
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..engine import Value
 from ..ieee import as_float
 from ..nn import Module
-from .batch import Batched, Rows
+from .batch import Batched, Grid, Lazy, Rows, array_of
 from .trace import Symbol, Tape
 
 
@@ -37,7 +37,12 @@ class Part:
     @property
     def length(self) -> int:
         """How many items it has, if they are alike; else 0."""
-        return int(self.key[1]) if isinstance(self.key, tuple) and self.key[0] == "list" and len(self.key) == 3 else 0
+        return int(self.key[1]) if _has_items(self.key) else 0
+
+
+def _has_items(key: Any) -> bool:
+    """Say whether this is the key of a list or an array whose items are alike."""
+    return isinstance(key, tuple) and key[0] in ("list", "array") and len(key) == 3
 
 
 def divide(thing: Any, parts: list[Part]) -> Hashable:
@@ -61,7 +66,7 @@ def _flatten(thing: Any, numbers: array[float]) -> Hashable:
     if kind is float or is_number(thing):
         numbers.append(thing.data if isinstance(thing, Value) else as_float(thing))
         return "number"
-    if isinstance(thing, Symbol | Rows | Batched):
+    if isinstance(thing, Symbol | Lazy | Batched):
         raise HoldsSymbol
     if isinstance(thing, np.ndarray):
         return _flatten_array(thing, numbers)
@@ -92,13 +97,20 @@ def _flatten_array(thing: Any, numbers: array[float]) -> Hashable:
     if isinstance(thing, np.ma.MaskedArray):
         raise TypeError(f"a compiled function takes arrays without a mask, got {thing!r}; use .filled(...)")
     if thing.dtype.kind == "O":
-        return _flatten(thing.tolist(), numbers)
+        key = _flatten(thing.tolist(), numbers)
+        alike = key == _of_shape("list", thing.shape)
+        return _of_shape("array", thing.shape) if alike else ("objects", key)
     if thing.dtype.kind not in "fiub":
         raise TypeError(f"a compiled function takes real numbers, got an array of {thing.dtype}")
     numbers.frombytes(np.ascontiguousarray(thing, dtype=np.float64).tobytes())
+    return _of_shape("array", thing.shape)
+
+
+def _of_shape(word: str, shape: tuple[int, ...]) -> Hashable:
+    """Return the key of an array, or of lists of lists, of this shape."""
     key: Hashable = "number"
-    for size in reversed(thing.shape):
-        key = ("list", size, key) if size else ("list", ())
+    for size in reversed(shape):
+        key = (word, size, key) if size else (word, ())
     return key
 
 
@@ -136,7 +148,7 @@ class Symbols:
     def inputs(self, place: int) -> list[int]:
         """Return the input of each number in a part; -1 for those of a list that the function never looked at."""
         part = self.parts[place]
-        return [-1] * part.size if isinstance(part, Rows) and not part.filled else self.rows[place]
+        return [-1] * part.size if isinstance(part, Lazy) and not part.filled else self.rows[place]
 
     def of(self, thing: Any, tape: Tape, label: str) -> Any:
         """Return the arguments with symbols in them, divided into parts as `divide` does."""
@@ -151,18 +163,17 @@ class Symbols:
         return self.parts[-1]
 
     @staticmethod
-    def _rows(thing: Any, tape: Tape, label: str, rows: list[int]) -> Rows | None:
-        """Return the Rows of a list whose items are alike, None for anything else."""
-        if isinstance(thing, np.ndarray):
-            thing = _as_lists(thing)
-        if not isinstance(thing, list) or not thing:
+    def _rows(thing: Any, tape: Tape, label: str, rows: list[int]) -> Lazy | None:
+        """Return the items of a list or an array if they are alike, None for anything else."""
+        if not isinstance(thing, list | np.ndarray) or (isinstance(thing, np.ndarray) and thing.ndim == 0):
             return None
         numbers = array("d")
-        key = _flatten(thing, numbers)
-        if not (isinstance(key, tuple) and len(key) == 3):
+        if not _has_items(_flatten(thing, numbers)):
             return None
         make = lambda item, name, batch: _symbols(item, tape, name, rows, batch)  # noqa: E731
-        return Rows(tape, thing, label, make, len(numbers))
+        if isinstance(thing, list):
+            return Rows(tape, thing, label, make, len(numbers))
+        return Grid(tape, _plain(thing), label, make, len(numbers))
 
 
 def _tuple_like(thing: Any, items: list[Any]) -> Any:
@@ -170,8 +181,8 @@ def _tuple_like(thing: Any, items: list[Any]) -> Any:
     return type(thing)._make(items) if hasattr(thing, "_make") else tuple(items)
 
 
-def _as_lists(thing: Any) -> Any:
-    return (thing if thing.dtype.kind == "O" else thing.astype(np.float64)).tolist()
+def _plain(thing: Any) -> Any:
+    return thing if thing.dtype.kind == "O" else thing.astype(np.float64)
 
 
 def _symbols(thing: Any, tape: Tape, label: str, rows: list[int], batch: int = 0) -> Any:
@@ -181,7 +192,8 @@ def _symbols(thing: Any, tape: Tape, label: str, rows: list[int], batch: int = 0
         rows.append(symbol.index)
         return symbol
     if isinstance(thing, np.ndarray):
-        return _symbols(_as_lists(thing), tape, label, rows, batch)
+        items = _symbols(_plain(thing).tolist(), tape, label, rows, batch)
+        return array_of(items, thing.shape) if thing.ndim else items
     if isinstance(thing, list | tuple):
         items = [_symbols(item, tape, f"{label}[{place}]", rows, batch) for place, item in enumerate(thing)]
         return items if isinstance(thing, list) else _tuple_like(thing, items)

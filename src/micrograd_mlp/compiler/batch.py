@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
 from typing import Any, NoReturn
+
+import numpy as np
 
 from .trace import Symbol, Tape, refuse
 
@@ -35,7 +38,7 @@ def vmap(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stands_for_all(sequence: Any) -> bool:
-    return isinstance(sequence, Batched) or (isinstance(sequence, Rows) and not sequence.filled)
+    return isinstance(sequence, Batched) or (isinstance(sequence, Lazy) and not sequence.filled)
 
 
 class Batched:
@@ -86,14 +89,13 @@ class Batched:
         refuse(what, "how many samples there are", "use losses.mean or losses.total, another vmap, or return them")
 
 
-class Rows(list[Any]):
-    """An argument that is a list: its items are traced one by one when the function looks at them, or by `vmap` as one.
+class Lazy(ABC):
+    """An argument whose items are traced one by one when the function looks at them, or by `vmap` as one.
 
     `make(item, label, batch)` returns the symbols of an item; there are `size` numbers in all items together.
     """
 
     def __init__(self, tape: Tape, items: Any, label: str, make: Callable[[Any, str, int], Any], size: int) -> None:
-        super().__init__()
         self.size = size
         self.tape, self.label, self.filled, self.batch = tape, label, False, 0
         self._items, self._make, self._sample = items, make, None
@@ -113,7 +115,7 @@ class Rows(list[Any]):
         """Return the derivative of `output` by each item; for all of them at once if they were mapped over."""
         if self.batch:
             return _slopes(output, self.tape, self.batch, self._sample)
-        return output.gradients(list(self))
+        return output.gradients(self.plain)
 
     def fill(self) -> None:
         """Trace each item for itself. Raises TypeError if they were mapped over before."""
@@ -123,10 +125,64 @@ class Rows(list[Any]):
             )
         if not self.filled:
             self.filled = True
-            super().extend(self._make(item, f"{self.label}[{place}]", 0) for place, item in enumerate(self._items))
+            self._hold([self._make(item, f"{self.label}[{place}]", 0) for place, item in enumerate(self._items)])
+
+    @property
+    @abstractmethod
+    def plain(self) -> Any:
+        """What it is to the function: an ordinary list or array."""
+
+    @abstractmethod
+    def _hold(self, items: list[Any]) -> None: ...
 
 
-def _looking(name: str) -> Any:
+class Rows(Lazy, list[Any]):
+    """A list among the arguments."""
+
+    @property
+    def plain(self) -> list[Any]:
+        """The items in a list."""
+        return list(self)
+
+    def _hold(self, items: list[Any]) -> None:
+        list.extend(self, items)
+
+
+class Grid(Lazy):
+    """An array among the arguments: to the function it is an array of symbols, for NumPy to go through."""
+
+    __class__ = property(lambda self: np.ndarray)  # what isinstance goes by
+
+    @property
+    def plain(self) -> Any:
+        """The symbols in an array."""
+        self.fill()
+        return self._array
+
+    def _hold(self, items: list[Any]) -> None:
+        self._array = array_of(items, np.shape(self._items))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.plain if dtype is None else self.plain.astype(dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+        return getattr(ufunc, method)(*[each.plain if isinstance(each, Grid) else each for each in args], **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(np.ndarray, name):
+            raise AttributeError(f"an array of traced numbers has no attribute {name!r}")
+        return getattr(self.plain, name)
+
+
+def array_of(items: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return an array of these objects, each a number or an array of them."""
+    array = np.empty(shape, dtype=object)
+    for place, item in enumerate(items):
+        array[place] = item
+    return array
+
+
+def _of_list(name: str) -> Any:
     plain = getattr(list, name)
 
     def method(self: Rows, *args: Any, **named: Any) -> Any:
@@ -137,11 +193,19 @@ def _looking(name: str) -> Any:
     return method
 
 
+def _of_array(name: str) -> Any:
+    return lambda self, *args: getattr(self.plain, name)(*args)
+
+
 for _name in ("iter", "len", "getitem", "reversed", "contains", "add", "mul", "rmul", "eq", "ne", "setitem", "delitem",
               "iadd", "imul", "repr"):  # fmt: skip
-    setattr(Rows, f"__{_name}__", _looking(f"__{_name}__"))
+    setattr(Rows, f"__{_name}__", _of_list(f"__{_name}__"))
 for _name in ("append", "extend", "insert", "pop", "remove", "index", "count", "sort", "reverse", "copy", "clear"):
-    setattr(Rows, _name, _looking(_name))
+    setattr(Rows, _name, _of_list(_name))
+for _name in ("iter", "len", "getitem", "contains", "setitem", "repr", "bool", "neg", "abs", "lt", "le", "gt", "ge",
+              "eq", "ne", "add", "sub", "mul", "truediv", "pow", "matmul", "radd", "rsub", "rmul", "rtruediv", "rpow",
+              "rmatmul"):  # fmt: skip
+    setattr(Grid, f"__{_name}__", _of_array(f"__{_name}__"))
 
 
 def _slopes(output: Symbol, tape: Tape, batch: int, of_each: Any) -> Batched:
@@ -152,7 +216,7 @@ def _slopes(output: Symbol, tape: Tape, batch: int, of_each: Any) -> Batched:
 
 
 def _collect(thing: Any, symbols: list[Any]) -> None:
-    if isinstance(thing, list | tuple):
+    if isinstance(thing, list | tuple | np.ndarray):
         for item in thing:
             _collect(item, symbols)
     else:
@@ -160,4 +224,6 @@ def _collect(thing: Any, symbols: list[Any]) -> None:
 
 
 def _rebuild(thing: Any, slopes: Iterator[Any]) -> Any:
+    if isinstance(thing, np.ndarray):
+        return array_of([_rebuild(item, slopes) for item in thing], thing.shape)
     return [_rebuild(item, slopes) for item in thing] if isinstance(thing, list | tuple) else next(slopes)

@@ -42,12 +42,13 @@ def jit(function: Any = None, *, backend: str = "llvm", dtype: str = "float64", 
     """Return `function` compiled: traced at the first call, then run as arrays. Also as a decorator.
 
     It takes numbers, Values, lists, tuples, dicts and NumPy arrays of them, and Modules; anything else, such as a word
-    or None, has to be the same at each call, or another variant is made. It returns a float for a number, an array for
-    a list of numbers or of equal lists, a tuple for a tuple and a dict for a dict. Values that it meets outside itself
-    are read anew at each call. A list that it only maps over by `vmap` may have another length at each call. The
-    backend "llvm" makes machine code, and is "numpy" where llvmlite is not installed; up to so many `threads` share the
-    samples of a large batch. Raises ValueError for an unknown `backend` or `dtype`, and TypeError, with the line, where
-    the function asks what number a traced number is.
+    or None, has to be the same at each call, or another variant is made. A list is a list to the function and an array
+    an array, for NumPy to go through as it goes through one of Values: np.tanh(W @ x). It returns a float for a number,
+    an array for a list of numbers or of equal lists, a tuple for a tuple and a dict for a dict. Values that it meets
+    outside itself are read anew at each call. A list that it only maps over by `vmap` may have another length at each
+    call. The backend "llvm" makes machine code, and is "numpy" where llvmlite is not installed; up to so many `threads`
+    share the samples of a large batch. Raises ValueError for an unknown `backend` or `dtype`, and TypeError, with the
+    line, where the function asks what number a traced number is.
     """
     _refuse_unknown(backend, dtype)
     if threads < 1:

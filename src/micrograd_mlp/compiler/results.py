@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import is_number
-from .batch import Batched, Rows
+from .batch import Batched, Grid, Lazy
 from .program import Group
 from .trace import Symbol, Tape
 
@@ -29,14 +29,14 @@ class Results:
         if isinstance(thing, Symbol) or is_number(thing):
             self.rows.append(self.tape.index(thing))
             return "number"
-        if isinstance(thing, Rows) and thing.batch:
+        if isinstance(thing, Lazy) and thing.batch:
             thing = Batched(thing.tape, thing.batch, thing.sample(thing.batch))
         if isinstance(thing, Batched):
             first = len(self.rows)
             inner = self.structure(thing.of_each)
             self.groups.append(Group(first, len(self.rows) - first, thing.batch))
             return "batch", inner
-        if isinstance(thing, np.ndarray):
+        if isinstance(thing, np.ndarray | Grid):
             thing = thing.tolist()
         if isinstance(thing, Mapping):
             return "dict", tuple(thing), tuple(self.structure(item) for item in thing.values())

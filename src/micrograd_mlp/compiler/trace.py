@@ -191,6 +191,10 @@ class Symbol:
             return self.gradients([inputs])[0]
         if hasattr(inputs, "with_slopes"):  # a batch of samples
             return inputs.with_slopes(self)
+        if isinstance(inputs, np.ndarray):
+            slopes = np.empty(inputs.size, dtype=object)
+            slopes[:] = self.gradients(inputs.ravel().tolist())
+            return slopes.reshape(inputs.shape)
         return [slope if isinstance(slope, Symbol) else Symbol(self.tape, self.tape.constant(slope))
                 for slope in _slopes(self, [self.tape.index(node) for node in inputs])]  # fmt: skip
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..engine import Value
 from .arguments import Part, Symbols, names_of
-from .batch import Rows
+from .batch import Lazy
 from .given import Given
 from .program import Group
 from .results import Results, assembler_of, is_leaf, leaves_of
@@ -47,7 +47,7 @@ class Traced:
         tape.refuse_changes()
         results = Results(tape, function)
         self.structure = results.structure(result)
-        batches = [part.batch if isinstance(part, Rows) else 0 for part in made.parts]
+        batches = [part.batch if isinstance(part, Lazy) else 0 for part in made.parts]
         self.single = [place for place, batch in enumerate(batches) if not batch]
         self.columns = [(place, batch) for place, batch in enumerate(batches) if batch]
         self.captured, self.counted = list(tape.captured), list(tape.counts)
@@ -82,7 +82,7 @@ class Variant:
         batch_of = dict(self.traced.columns)
         for place, (part, key) in enumerate(zip(parts, self.keys, strict=True)):
             batch = batch_of.get(place)
-            if batch and part.length and part.key[2] == key[2]:
+            if batch and part.length and part.key[::2] == key[::2]:
                 if lengths.setdefault(batch, part.length) != part.length:
                     return False
             elif part.key != key:
