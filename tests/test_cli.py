@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import random
 import re
 import signal
 import subprocess
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from micrograd_mlp import __version__, cli, experiment
-from micrograd_mlp.classifier import Classifier
+from micrograd_mlp import MLP, __version__, cli, experiment
+from micrograd_mlp.classifier import Classifier, Scaling
 from micrograd_mlp.drawing import Drawing, RenderError
+from micrograd_mlp.regressor import Regressor
 from micrograd_mlp.tables import load_csv
 from micrograd_mlp.training import Epoch
 
@@ -370,6 +372,35 @@ def test_what_predict_and_info_refuse(model, tmp_path):
     assert "is no model file, or is damaged" in refused("info", damaged)
     assert refused("info", tmp_path / "nowhere").endswith("nowhere: No such file or directory")
     assert refused("predict", model) == "Error: Missing argument 'FILE.csv'."
+
+
+@pytest.fixture
+def regressor(tmp_path):
+    network = MLP(2, [3, 1], rng=random.Random(0))
+    it = Regressor(network, Scaling([1.0, 2.0], [3.0, 4.0]), ("width", "height"), ("price",))
+    return it.save(tmp_path / "regressor.safetensors")
+
+
+def test_a_regressor_is_used_as_a_classifier_is(regressor, tmp_path):
+    points = tmp_path / "new.csv"
+    points.write_text("height,width\n2,1\n-3,0.5\n")
+    expected = Regressor.load(regressor).predict([[1.0, 2.0], [0.5, -3.0]]).tolist()
+    assert call("predict", regressor, points).stdout == "price\n" + "".join(f"{number!r}\n" for number in expected)
+    told = call("info", regressor).stdout
+    assert "targets" in told
+    assert "price" in told
+    assert call("draw", regressor, "--at", "1,2", "--out", tmp_path / "graph.dot").exit_code == 0
+    assert call("explore", regressor, "--at", "1,2", "--out", tmp_path / "page.html").exit_code == 0
+    assert "--target is a class; this model is a regressor" in refused("explore", regressor, "--target", "price")
+    for to in ("c", "python", "json", "torch"):
+        assert call("export", regressor, "--to", to).exit_code == 0
+    for file in ("regressor.json", "regressor_torch.safetensors"):
+        assert call("import", tmp_path / file, "--out", tmp_path / "back.safetensors").exit_code == 0
+        assert Regressor.load(tmp_path / "back.safetensors").targets == ("price",)
+    named = ("--features", "a,b", "--targets", "y", "--activation", "relu")
+    call("import", tmp_path / "regressor_torch.safetensors", *named, "--out", tmp_path / "named.safetensors")
+    back = Regressor.load(tmp_path / "named.safetensors")
+    assert (back.features, back.targets) == (("a", "b"), ("y",))
 
 
 # export and import

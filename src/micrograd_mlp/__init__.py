@@ -24,6 +24,7 @@ _LATER = {  # what is loaded when it is first asked for, and from where: it need
     "jit": "compiler",
     "load_csv": "tables",
     "Recording": "recording",
+    "Regressor": "regressor",
     "replay": "compiler",
     "trace_path": "drawing",
     "vmap": "compiler",

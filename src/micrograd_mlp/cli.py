@@ -311,29 +311,33 @@ class _Progress:
 def predict(model: str, file: str, out: str | None) -> None:
     """Print the class of each row of a CSV file; - stands for the standard input.
 
-    It comes as CSV, with how probable each class is. Columns are found by the names in the header; without a header, by
-    their order.
+    It comes as CSV, with how probable each class is; of a regressor, what it predicts. Columns are found by the names
+    in the header; without a header, by their order.
     """
     import csv
     import io
 
-    from .classifier import Classifier
     from .files import refuse_same, write_atomically
+    from .regressor import Regressor, load_model
     from .tables import load_features, parse_features
 
-    classifier = Classifier.load(model)
+    trained = load_model(model)
     if out:
         refuse_same(out, (model, file))
     if file == "-":
         content = sys.stdin.buffer.read() if sys.stdin else b""  # None where it was closed
-        X = parse_features(content, "standard input", classifier.features)
+        X = parse_features(content, "standard input", trained.features)
     else:
-        X = load_features(file, classifier.features)
+        X = load_features(file, trained.features)
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["class", *(f"p({name})" for name in classifier.classes)])
-    for name, shares in zip(classifier.predict(X), classifier.predict_proba(X), strict=True):
-        lines.writerow([name, *(f"{share:.6g}" for share in shares)])
+    if isinstance(trained, Regressor):
+        lines.writerow(trained.targets)
+        lines.writerows([repr(number) for number in row] for row in trained.predict(X).reshape(len(X), -1).tolist())
+    else:
+        lines.writerow(["class", *(f"p({name})" for name in trained.classes)])
+        for name, shares in zip(trained.predict(X), trained.predict_proba(X), strict=True):
+            lines.writerow([name, *(f"{share:.6g}" for share in shares)])
     if out:
         say(plain(str(write_atomically(out, text.getvalue()))))
     elif sys.stdout.isatty():
@@ -420,12 +424,14 @@ def _explored_expression(text: str, numbers: Sequence[str], of_models: Sequence[
 def _explored_model(path: str, numbers: Sequence[str], at: str | None, target: str | None, loss: str | None) -> Any:
     from .experiment import explore_at
 
-    classifier, x = _model_at(path, numbers, at)
+    trained, x = _model_at(path, numbers, at)
     if loss and target is None:
         raise ValueError("--loss goes with --target, the class that is right there")
-    if target is not None and target not in classifier.classes:
-        raise ValueError(f"--target is one of {', '.join(classifier.classes)}; got {target!r}")
-    return explore_at(classifier, x, None if target is None else classifier.classes.index(target), loss=loss)
+    if target is not None and trained.answers != "classes":
+        raise ValueError("--target is a class; this model is a regressor, which has none")
+    if target is not None and target not in trained.names:
+        raise ValueError(f"--target is one of {', '.join(trained.names)}; got {target!r}")
+    return explore_at(trained, x, None if target is None else trained.names.index(target), loss=loss)
 
 
 def _drawn_expression(text: str, numbers: Sequence[str], at: str | None, level: str | None, edges: bool) -> Any:
@@ -452,22 +458,22 @@ def _named(numbers: Sequence[str]) -> dict[str, float]:
 def _drawn_model(path: str, numbers: Sequence[str], at: str | None, level: str | None, edges: bool) -> Any:
     from .experiment import draw_at
 
-    classifier, x = _model_at(path, numbers, at)
-    return draw_at(classifier, x, level, edges)
+    trained, x = _model_at(path, numbers, at)
+    return draw_at(trained, x, level, edges)
 
 
 def _model_at(path: str, numbers: Sequence[str], at: str | None) -> tuple[Any, list[float]]:
     """Return the model in a file, and the point that it is shown at."""
-    from .classifier import Classifier
+    from .regressor import load_model
 
     if numbers:
         raise ValueError(f"a model takes its point as --at 0.5,-0.2; got {' '.join(numbers)!r}")
-    classifier = Classifier.load(path)
-    texts = at.split(",") if at else [str(mean) for mean in classifier.scaling.mean]
-    wants = f"--at takes {len(classifier.features)} numbers: {', '.join(classifier.features)}"
-    if len(texts) != len(classifier.features):
+    trained = load_model(path)
+    texts = at.split(",") if at else [str(mean) for mean in trained.scaling.mean]
+    wants = f"--at takes {len(trained.features)} numbers: {', '.join(trained.features)}"
+    if len(texts) != len(trained.features):
         raise ValueError(f"{wants}; got {at!r}")
-    return classifier, [_number(text, wants) for text in texts]
+    return trained, [_number(text, wants) for text in texts]
 
 
 def _number(text: str, wants: str) -> float:
@@ -523,17 +529,17 @@ def export(model: str, to: str, out: str | None, dtype: str, train_step: bool) -
     """Write a model for use without this program.
 
     The file has the scaling and all names in it, takes points in the units of the data, and gives the same
-    probabilities. For torch there are two files: Python code and, beside it, its numbers.
+    probabilities or predictions. For torch there are two files: Python code and, beside it, its numbers.
     """
-    from .classifier import Classifier
     from .exports import TARGETS
     from .exports import export as write
     from .names import refuse_unknown
+    from .regressor import load_model
 
     refuse_unknown(to, TARGETS, "target")
     ending = TARGETS[to][0]
     beside = os.path.splitext(model)[0] + ("_torch" if to == "torch" else "") + ending
-    for path in write(Classifier.load(model), to, out or beside, dtype=dtype, train_step=train_step, sources=[model]):
+    for path in write(load_model(model), to, out or beside, dtype=dtype, train_step=train_step, sources=[model]):
         say(plain(str(path)))
 
 
@@ -548,8 +554,9 @@ def export(model: str, to: str, out: str | None, dtype: str, train_step: bool) -
 @click.option("--activation", metavar="NAMES", help="of the hidden layers: one name, or with commas one for each layer")
 @click.option("--features", metavar="NAMES", help="between commas [default: x1,x2,...]")
 @click.option("--classes", metavar="NAMES", help="between commas [default: 0,1,...]")
+@click.option("--targets", metavar="NAMES", help="between commas, of a regressor: what it predicts")
 @click.option("--out", default="model.safetensors", show_default=True, metavar="FILE", help="write to this file")
-def import_(file: str, activation: str | None, features: str | None, classes: str | None, out: str) -> None:
+def import_(file: str, out: str, **listed: str | None) -> None:
     """Make a model of one that was trained elsewhere.
 
     FILE holds the state_dict of a PyTorch Sequential of linear layers, as safetensors, or is a JSON export. Models of
@@ -558,18 +565,17 @@ def import_(file: str, activation: str | None, features: str | None, classes: st
     from .files import refuse_same
     from .imports import from_json, from_torch
 
-    listed = {"activation": activation, "features": features, "classes": classes}
     given: dict[str, Any] = {name: text.split(",") for name, text in listed.items() if text is not None}
     refuse_same(out, [file])
     if file.lower().endswith(".json"):
         if given:
             raise ValueError(f"a JSON export has all names in it; --{next(iter(given))} is for tensors")
-        classifier = from_json(file)
+        trained = from_json(file)
     else:
         if len(given.get("activation", [])) == 1:  # for all hidden layers
             given["activation"] = given["activation"][0]
-        classifier = from_torch(file, **given)
-    say(plain(str(classifier.save(out))))
+        trained = from_torch(file, **given)
+    say(plain(str(trained.save(out))))
 
 
 @main.command(
@@ -632,17 +638,17 @@ def _first_line(function: Callable[..., Any]) -> str:
 def info(model: str) -> None:
     """Tell what is in a model file.
 
-    That is its network, features, classes, scaling, and how it was trained.
+    That is its network, features, classes or targets, scaling, and how it was trained.
     """
-    from .classifier import Classifier
     from .experiment import describe_network
+    from .regressor import load_model
 
-    classifier = Classifier.load(model)
-    table((), [("network", describe_network(classifier)), ("classes", ", ".join(classifier.classes))])
-    scaling = zip(classifier.features, classifier.scaling.mean, classifier.scaling.deviation, strict=True)
+    trained = load_model(model)
+    table((), [("network", describe_network(trained)), (trained.answers, ", ".join(trained.names))])
+    scaling = zip(trained.features, trained.scaling.mean, trained.scaling.deviation, strict=True)
     table(("feature", "mean", "deviation"), [(name, f"{mean:.6g}", f"{spread:.6g}") for name, mean, spread in scaling])
-    if classifier.about:
-        table(("how it was trained", ""), _flat(classifier.about))
+    if trained.about:
+        table(("how it was trained", ""), _flat(trained.about))
 
 
 def _flat(about: dict[str, Any]) -> list[tuple[str, str]]:

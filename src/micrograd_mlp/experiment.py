@@ -30,6 +30,7 @@ from .nn import MLP
 from .options import PROBLEMS, TABLES, Options
 from .recording import Recording
 from .tables import Table, load_csv
+from .trained import Trained
 from .training import Callback, History, evaluate, fit
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -270,12 +271,12 @@ def summary(done: Run) -> list[tuple[str, str]]:
     ]
 
 
-def describe_network(classifier: Classifier) -> str:
+def describe_network(trained: Trained) -> str:
     """Return the sizes of the layers, their activations, and the number of parameters, on one line."""
-    layers = classifier.model.layers
-    sizes = [len(classifier.features), *(len(layer.neurons) for layer in layers)]
+    layers = trained.model.layers
+    sizes = [len(trained.features), *(len(layer.neurons) for layer in layers)]
     activations = dict.fromkeys(layer.neurons[0].activation for layer in layers[:-1] or layers)
-    return f"{'-'.join(map(str, sizes))}, {', '.join(activations)}, {len(classifier.model.parameters()):,} parameters"
+    return f"{'-'.join(map(str, sizes))}, {', '.join(activations)}, {len(trained.model.parameters()):,} parameters"
 
 
 def write(done: Run) -> Iterator[Written]:
@@ -391,18 +392,18 @@ def _write_report(done: Run, pictures: Iterable[Written]) -> Path:
     )
 
 
-def draw_at(classifier: Classifier, x: list[float], level: str | None = None, edges: bool = False) -> Any:
+def draw_at(trained: Trained, x: list[float], level: str | None = None, edges: bool = False) -> Any:
     """Return the Drawing of the network at `x`, one number for each feature in the units of the data."""
     from .drawing import draw
 
-    scaled = classifier.scaling([x])[0].tolist()
-    inputs = [Value(number, label=feature) for number, feature in zip(scaled, classifier.features, strict=True)]
-    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, classifier.features, strict=True))
-    return draw(classifier.model, inputs, level=level, edges=edges, title=f"The network at {at} (standardised below)")
+    scaled = trained.scaling([x])[0].tolist()
+    inputs = [Value(number, label=feature) for number, feature in zip(scaled, trained.features, strict=True)]
+    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, trained.features, strict=True))
+    return draw(trained.model, inputs, level=level, edges=edges, title=f"The network at {at} (standardised below)")
 
 
 def explore_at(
-    classifier: Classifier,
+    trained: Trained,
     x: list[float],
     target: int | None = None,
     *,
@@ -416,19 +417,19 @@ def explore_at(
     """
     from .explorer import explore
 
-    model = classifier.model
-    scaled = classifier.scaling([x])[0].tolist()
-    inputs = [Value(number, label=feature) for number, feature in zip(scaled, classifier.features, strict=True)]
-    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, classifier.features, strict=True))
+    model = trained.model
+    scaled = trained.scaling([x])[0].tolist()
+    inputs = [Value(number, label=feature) for number, feature in zip(scaled, trained.features, strict=True)]
+    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, trained.features, strict=True))
     if target is None:
         return explore(model, inputs, record=record, title=f"The network at {at}")
-    name = loss or classifier.about.get("options", {}).get("loss", Options.loss)
+    name = loss or trained.about.get("options", {}).get("loss", Options.loss)
     scores = model(inputs)
     for k, score in enumerate(scores if isinstance(scores, list) else [scores]):
         score.label = score.label or (f"score[{k}]" if isinstance(scores, list) else "score")
     value = chosen(name, LOSSES, "loss")(scores, target)
     value.label = "loss"
-    title = f"The loss ({name}) at {at}, class {classifier.classes[target]}"
+    title = f"The loss ({name}) at {at}, class {trained.names[target]}"
     return explore(value, model=model, record=record, title=title)
 
 

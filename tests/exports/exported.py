@@ -10,6 +10,7 @@ import pytest
 
 from micrograd_mlp import MLP
 from micrograd_mlp.classifier import Classifier, Scaling
+from micrograd_mlp.regressor import Regressor
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -49,6 +50,28 @@ def classifier(case):
     X[:, 1:2] = 0.25  # a column that is constant, as far as there is a second one
     classes = tuple(f"class {k}" for k in range(max(2, sizes[-1])))
     return Classifier(model, Scaling.of(X), tuple(f"feature {k}" for k in range(n_in)), classes)
+
+
+@functools.cache
+def regressor(case):
+    """Return the network of a classifier as a regressor."""
+    it = classifier(case)
+    targets = tuple(f"target {k}" for k in range(CASES[case][0][-1]))
+    return Regressor(it.model, it.scaling, it.features, targets)
+
+
+@functools.cache
+def predicted(case):
+    """Return 2,000 points, a thousand of them made of extremes and others where no sine is, and what is predicted."""
+    X = points(case, case not in ("sin", "last layer curved"))[8000:]
+    with np.errstate(all="ignore"):
+        return X, regressor(case).predict(X).reshape(len(X), -1)
+
+
+def agree_targets(got, wanted):
+    """Compare predictions: to twelve digits, as sums come in another order; those of sums beyond all floats not."""
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
+    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
 
 
 def points(case, extreme=True):

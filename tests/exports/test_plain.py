@@ -29,4 +29,4 @@ def test_a_classifier_in_plain_numbers():
     plain = Plain.of(classifier("mixed"))
     assert [layer.weight.shape for layer in plain.layers] == [(12, 13), (1, 12), (7, 1), (10, 7)]
     assert [layer.activation for layer in plain.layers] == ["tanh", "linear", "relu", "linear"]
-    assert plain.names == {"classes": [*plain.classes], "features": [*plain.features]}
+    assert plain.names == {"classes": [*classifier("mixed").classes], "features": [*classifier("mixed").features]}

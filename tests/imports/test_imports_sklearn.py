@@ -6,13 +6,14 @@ import warnings
 import numpy as np
 import pandas
 import pytest
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, RobustScaler, StandardScaler
 
-from micrograd_mlp import MicrogradClassifier, MicrogradRegressor
+from micrograd_mlp import MicrogradClassifier, MicrogradRegressor, Regressor
 from micrograd_mlp.exports import export
 from micrograd_mlp.imports import from_sklearn
 
@@ -32,6 +33,10 @@ def network(**options):
 
 def ours(**options):
     return MicrogradClassifier((5, 4), max_iter=5, random_state=0, engine="numpy", **options)
+
+
+def regressor(**options):
+    return MicrogradRegressor((5, 4), max_iter=5, random_state=0, engine="numpy", **options)
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
@@ -76,6 +81,36 @@ def test_a_scaler_before_it_becomes_the_scaling(scaler, kind):
     np.testing.assert_allclose(imported.predict_proba(table), model.predict_proba(table), rtol=0, atol=1e-12)
 
 
+REGRESSORS = [
+    lambda: MLPRegressor(hidden_layer_sizes=(5, 4), max_iter=20, random_state=0),
+    regressor,
+    lambda: make_pipeline(RobustScaler(), regressor(activation="sin", loss="absolute_error")),
+    lambda: TransformedTargetRegressor(make_pipeline(StandardScaler(), regressor()), transformer=MinMaxScaler((-1, 1))),
+    lambda: TransformedTargetRegressor(regressor(), transformer=StandardScaler(with_std=False)),
+    lambda: TransformedTargetRegressor(regressor()),
+]
+
+
+@pytest.mark.parametrize("make", REGRESSORS)
+def test_a_regressor_predicts_the_same(make, tmp_path):
+    wanted = X[:, 0] * 100 - 3
+    model = fitted(make(), X[:, 1:], wanted)
+    imported = from_sklearn(model)
+    assert (imported.targets, imported.features) == (("y",), ("x1", "x2", "x3"))
+    np.testing.assert_allclose(imported.predict(X[:, 1:]), model.predict(X[:, 1:]), rtol=1e-12)
+    back = Regressor.load(imported.save(tmp_path / "model.safetensors"))
+    np.testing.assert_array_equal(back.predict(X[:, 1:]), imported.predict(X[:, 1:]))
+
+
+def test_several_targets_are_predicted_side_by_side():
+    network = MLPRegressor(hidden_layer_sizes=(5,), max_iter=20, random_state=0)
+    wanted = X[:, 2:] * [10, 1000]
+    model = fitted(TransformedTargetRegressor(network, transformer=StandardScaler()), X[:, :2], wanted)
+    imported = from_sklearn(model)
+    assert imported.targets == ("y1", "y2")
+    np.testing.assert_allclose(imported.predict(X[:, :2]), model.predict(X[:, :2]), rtol=1e-10)
+
+
 def test_an_estimator_of_ours_leaves_for_good(tmp_path):
     frame = pandas.DataFrame(X, columns=["sepal length", "sepal width", "petal length", "petal width"])
     model = fitted(make_pipeline(StandardScaler(), ours()), frame, NAMES)
@@ -100,11 +135,17 @@ def test_what_was_imported_can_be_saved(tmp_path):
         (network(), ValueError, "takes a fitted model; call its fit first"),
         (make_pipeline(StandardScaler(), network()), ValueError, "takes a fitted model"),
         (ours(), ValueError, "takes a fitted model; call its fit first"),
-        (LogisticRegression(), TypeError, "Scaler and one of them; got LogisticRegression$"),
-        (MLPRegressor(), TypeError, "got MLPRegressor"),
-        (MicrogradRegressor(), TypeError, "got MicrogradRegressor"),
+        (LogisticRegression(), TypeError, "MaxAbsScaler, RobustScaler; got LogisticRegression$"),
+        (MLPRegressor(), ValueError, "takes a fitted model"),
+        (TransformedTargetRegressor(MicrogradRegressor()), ValueError, "takes a fitted model"),
+        (
+            fitted(TransformedTargetRegressor(regressor(), func=np.arcsinh, inverse_func=np.sinh), y=y * 1.0),
+            TypeError,
+            "got FunctionTransformer",
+        ),
         (make_pipeline(PolynomialFeatures(), network()), TypeError, "got PolynomialFeatures, MLPClassifier"),
         (make_pipeline(StandardScaler(), LogisticRegression()), TypeError, "got StandardScaler, LogisticRegression"),
+        (fitted(MLPRegressor(loss="poisson", max_iter=2), y=y * 1.0), ValueError, "has exp after its last layer"),
         (make_pipeline("passthrough"), TypeError, "got no step"),
         (fitted(make_pipeline(MinMaxScaler(clip=True), ours())), ValueError, "this one has clip=True"),
         (3, TypeError, "got int"),

@@ -11,6 +11,7 @@ from micrograd_mlp.classifier import Classifier
 from micrograd_mlp.play import documents
 from micrograd_mlp.play.run import Run
 from micrograd_mlp.play.settings import Settings
+from micrograd_mlp.regressor import Regressor
 
 
 def run(**given):
@@ -130,7 +131,14 @@ def test_the_model_is_a_classifier_in_the_units_of_the_data(features, tmp_path):
     assert classifier.about["epochs"] == 3
 
 
-def test_what_is_no_classifier_has_no_model_file():
-    for it in (run(kind="regression", problem="hills"), Run(Settings.of({"problem": "own"}))):
-        with pytest.raises(ValueError, match="a model file holds a classifier"):
-            documents.model_of(it)
+def test_the_model_of_a_regression_is_a_regressor(tmp_path):
+    it = run(kind="regression", problem="hills")
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(documents.model_of(it))
+    data = it.points.X * it.points.scaling.deviation + it.points.scaling.mean
+    np.testing.assert_allclose(Regressor.load(path).predict(data), it.machine.outputs(it.points.X)[:, 0], rtol=1e-9)
+
+
+def test_without_points_there_is_no_model_file():
+    with pytest.raises(ValueError, match="there is no network yet"):
+        documents.model_of(Run(Settings.of({"problem": "own"})))

@@ -1,4 +1,4 @@
-"""A model as one C99 file, made from the compiled program: it classifies, and on request learns."""
+"""A model as one C99 file, made from the compiled program: it classifies or predicts, and on request learns."""
 
 from __future__ import annotations
 
@@ -9,47 +9,79 @@ from typing import Any
 import numpy as np
 
 from .. import losses, ops
-from ..classifier import Classifier
 from ..compiler import vmap
 from ..compiler.backends.c import REALS, Source, number, write_c
 from ..compiler.variants import Traced
 from ..engine import Value, grad
 from ..ieee import as_float
-from ..losses import LOSSES
+from ..losses import LOSSES, REGRESSION
 from ..names import chosen
 from ..nn import MLP
 from ..optim import OPTIMIZERS
+from ..trained import Trained
 from .plain import Files, Plain, fill
 
 LONGEST = 1000  # bytes of a name that is written as a string; C99 promises 4095
 
-HEAD = """/* A classifier made with micrograd-mlp, in C99 and {real}s. It needs the C library (-lm) and no other memory.
+HEAD = """/* A {kind} made with micrograd-mlp, in C99 and {real}s. It needs the C library (-lm) and no other memory.
    Compile it with -DMODEL_MAIN for a program that reads points from standard input, {n_in} numbers each, and writes
-   the probabilities of the classes, a line each. */
+   {what}, a line each. */
 #include <math.h>
 #include <stddef.h>
 
 #define MODEL_FEATURES {n_in}
-#define MODEL_CLASSES {n_classes}
+#define MODEL_{OUTS} {n_outs}
 {define}
 /* Names in UTF-8, and how many bytes each has. */
 extern const char *const model_feature_names[MODEL_FEATURES];
 extern const size_t model_feature_sizes[MODEL_FEATURES];
-extern const char *const model_class_names[MODEL_CLASSES];
-extern const size_t model_class_sizes[MODEL_CLASSES];
+extern const char *const model_{out}_names[MODEL_{OUTS}];
+extern const size_t model_{out}_sizes[MODEL_{OUTS}];
 
-/* Write the probability of each class for a point, in the units of the data. */
+{functions}{declare}"""
+
+CLASSIFIER = {
+    "kind": "classifier",
+    "what": "the probabilities of the classes",
+    "out": "class",
+    "OUTS": "CLASSES",
+    "results": "probabilities",
+    "call": "model_predict_proba",
+    "given": "classes",
+    "which": "`classes` holds the index of the class of each",
+}
+CLASSIFIER_FUNCTIONS = """/* Write the probability of each class for a point, in the units of the data. */
 void model_predict_proba({state}const {real} point[MODEL_FEATURES], {real} probabilities[MODEL_CLASSES]);
 /* Return the index of the most probable class. */
 int model_predict({state}const {real} point[MODEL_FEATURES]);
-{declare}"""
+"""
+REGRESSOR = {
+    "kind": "regressor",
+    "what": "what is predicted",
+    "out": "target",
+    "OUTS": "TARGETS",
+    "results": "predictions",
+    "call": "model_predict",
+    "given": "targets",
+    "which": "`targets` holds the MODEL_TARGETS numbers of each",
+}
+REGRESSOR_FUNCTIONS = """/* Write what is predicted for a point, in the units of the data. */
+void model_predict({state}const {real} point[MODEL_FEATURES], {real} predictions[MODEL_TARGETS]);
+"""
 
 PREDICT = """
 void model_predict_proba({state}const {real} point[MODEL_FEATURES], {real} probabilities[MODEL_CLASSES])
 {
 {memory}    probabilities_of({arguments});
 }
-
+"""
+REGRESS = """
+void model_predict({state}const {real} point[MODEL_FEATURES], {real} predictions[MODEL_TARGETS])
+{
+{memory}    predictions_of({arguments});
+}
+"""
+CHOOSE = """
 int model_predict({state}const {real} point[MODEL_FEATURES])
 {
     {real} p[MODEL_CLASSES];
@@ -68,15 +100,15 @@ DECLARE = """
    To learn, copy it: {real} state[MODEL_STATE]; memcpy(state, model_start, sizeof state); */
 extern const {real} model_start[MODEL_STATE];
 /* Take one step of {optimizer} on the {loss} of n points, the rows of `points`, and return that loss as it was before.
-   `classes` holds the index of the class of each, `lr` is the learning rate, and `step` counts from 1. The memory it
+   {which}, `lr` is the learning rate, and `step` counts from 1. The memory it
    takes does not grow with n; it is not to be called twice at the same time. If it returns nan or inf, the state is
    lost: `lr` was too large, or a point is not finite. For n of 0 it returns nan and changes nothing. */
-{real} model_train({real} state[MODEL_STATE], const {real} *points, const {real} *classes, size_t n,
+{real} model_train({real} state[MODEL_STATE], const {real} *points, const {real} *{given}, size_t n,
                    {real} lr, {real} step);
 """
 
 TRAIN = """
-{real} model_train({real} state[MODEL_STATE], const {real} *points, const {real} *classes, size_t n,
+{real} model_train({real} state[MODEL_STATE], const {real} *points, const {real} *{given}, size_t n,
                    {real} lr, {real} step)
 {
 {memory}    const {real} given[] = {lr, step, ({real})n};
@@ -93,14 +125,14 @@ MAIN = """
 
 int main(void)
 {
-    {real} point[MODEL_FEATURES], p[MODEL_CLASSES];
+    {real} point[MODEL_FEATURES], p[MODEL_{OUTS}];
     int k = 0;
     while (scanf("{read}%*[,; \\t]", &point[k]) == 1) {
         if (++k < MODEL_FEATURES) continue;
         k = 0;
-        model_predict_proba({hand}point, p);
-        for (int c = 0; c < MODEL_CLASSES; ++c)
-            printf("{print}%c", (double)p[c], c + 1 < MODEL_CLASSES ? ',' : '\\n');
+        {call}({hand}point, p);
+        for (int c = 0; c < MODEL_{OUTS}; ++c)
+            printf("{print}%c", (double)p[c], c + 1 < MODEL_{OUTS} ? ',' : '\\n');
     }
     return k ? 1 : 0;
 }
@@ -109,7 +141,7 @@ int main(void)
 
 
 def files(
-    classifier: Classifier,
+    trained: Trained,
     name: str,
     dtype: str = "float64",
     *,
@@ -119,96 +151,112 @@ def files(
     l1: float | None = None,
     l2: float | None = None,
 ) -> Files:
-    """Return the C code of a classifier; with `train_step`, its weights are in a state that a training step changes.
+    """Return the C code of a model; with `train_step`, its weights are in a state that a training step changes.
 
     For "float32" it computes in floats alone, as the small units of microcontrollers do, and takes half the memory.
-    What is not given of the training is as the model was trained, or else cross_entropy and adam without penalties.
+    What is not given of the training is as the model was trained, or else cross_entropy, for a regression
+    squared_error, and adam without penalties.
     """
-    plain, real = Plain.of(classifier, dtype), REALS[dtype]
+    plain, real = Plain.of(trained, dtype), REALS[dtype]
     given = {key: v for key, v in (("loss", loss), ("optimizer", optimizer), ("l1", l1), ("l2", l2)) if v is not None}
-    step = _Step(classifier, dtype, **(_as_trained(classifier) | given)) if train_step else None
+    step = _Step(trained, dtype, **(_as_trained(trained, plain.regression) | given)) if train_step else None
     words = {
+        **(REGRESSOR if plain.regression else CLASSIFIER),
         "real": real,
         "read": "%lf" if real == "double" else "%f",
         "print": "%.17g" if real == "double" else "%.9g",
         "n_in": str(len(plain.features)),
-        "n_classes": str(len(plain.classes)),
+        "n_outs": str(len(plain.outs)),
         "state": f"const {real} state[MODEL_STATE], " if step else "",
         "hand": "state, " if step else "",
         "define": "",
         "declare": "",
     }
+    words["functions"] = fill(REGRESSOR_FUNCTIONS if plain.regression else CLASSIFIER_FUNCTIONS, words)
     if step:
         more = {"size": str(len(step.state)), "loss": step.loss, "optimizer": step.optimizer}
         words |= {"define": fill(DEFINE, more), "declare": fill(DECLARE, words | more)}
-    predict = _predict(classifier, step.parameters if step else [], dtype)
+    predict = _predict(trained, f"{words['results']}_of", step.parameters if step else [], dtype)
+    called = _call(predict, real, {"given": "point", "results": words["results"]})
     parts = [
         fill(HEAD, words),
         _names("feature", plain.features, "MODEL_FEATURES"),
-        _names("class", plain.classes, "MODEL_CLASSES"),
+        _names(words["out"], plain.outs, f"MODEL_{words['OUTS']}"),
         predict.tables,
         predict.function,
-        fill(PREDICT, words | _call(predict, real, {"given": "point", "results": "probabilities"})),
-        *(step.parts() if step else []),
+        fill(REGRESS if plain.regression else PREDICT + CHOOSE, words | called),
+        *(step.parts(words) if step else []),
         fill(MAIN, words | {"hand": "model_start, " if step else ""}),
     ]
     return {"": "\n".join(parts)}
 
 
-def _predict(classifier: Classifier, parameters: Sequence[Value], dtype: str) -> Source:
-    """Return the function from a point to probabilities; the `parameters` are in a state, all others are constants."""
-    model, standardised = classifier.model, _standardised(classifier)
+def _predict(trained: Trained, name: str, parameters: Sequence[Value], dtype: str) -> Source:
+    """Return the function from a point to what is told of it; the `parameters` are in a state, all else is constant."""
+    model, standardised = trained.model, _standardised(trained)
+
+    def predictions(state: Any, point: Any) -> list[Any]:
+        outputs = model(standardised(point))
+        return outputs if isinstance(outputs, list) else [outputs]
 
     def probabilities(state: Any, point: Any) -> list[Any]:
-        scores = model(standardised(point))
-        scores = scores if isinstance(scores, list) else [0.0, scores]
+        scores = predictions(state, point)
+        scores = scores if len(scores) > 1 else [0.0, *scores]
         largest = reduce(ops.maximum, scores)
         powers = [ops.exp(score - largest) for score in scores]
         total = losses.total(powers)
         return [power / total for power in powers]
 
     state = [parameter.data for parameter in parameters]
-    traced = Traced(probabilities, (state, list(classifier.scaling.mean)), {}, parameters)
-    known = _known(traced, len(state) + len(classifier.features))
-    return write_c(traced.program.arrays, "probabilities_of", known, len(state), changed=False, dtype=dtype)
+    function = predictions if trained.answers == "targets" else probabilities
+    traced = Traced(function, (state, list(trained.scaling.mean)), {}, parameters)
+    known = _known(traced, len(state) + len(trained.features))
+    return write_c(traced.program.arrays, name, known, len(state), changed=False, dtype=dtype)
 
 
 class _Step:
-    """A training step: of a state, points and the indices of their classes, a learning rate and a count."""
+    """A training step: of a state, points and their classes or targets, a learning rate and a count."""
 
-    def __init__(self, classifier: Classifier, dtype: str, loss: str, optimizer: str, l1: float, l2: float) -> None:
+    def __init__(self, trained: Trained, dtype: str, loss: str, optimizer: str, l1: float, l2: float) -> None:
         self.dtype = dtype
-        self.classifier, self.loss, self.optimizer = classifier, str(loss), str(optimizer)
+        self.trained, self.loss, self.optimizer = trained, str(loss), str(optimizer)
         self.l1, self.l2 = as_float(l1), as_float(l2)
-        self.sample_loss = chosen(self.loss, LOSSES, "loss")
-        self.parameters = _by_layer(classifier.model)
+        self.targets = len(trained.names) if trained.answers == "targets" else 0
+        self.loss_of = chosen(self.loss, REGRESSION if self.targets else LOSSES, "loss")
+        self.parameters = _by_layer(trained.model)
         self.rule = chosen(self.optimizer, OPTIMIZERS, "optimizer")(self.parameters)
         remembers = getattr(self.rule, "momentum", 1.0) or len(self.rule.memory) > 1  # plain descent remembers nothing
         self.memory = self.rule.memory if remembers else ()
         self.state = [parameter.data for parameter in self.parameters]
         self.state += [number for number in self.memory for _ in self.parameters]
 
-    def parts(self) -> list[str]:
+    def sample_loss(self, outputs: Any, wanted: Any) -> Any:
+        """Return the loss of one sample: of several targets, the mean."""
+        if self.targets < 2:
+            return self.loss_of(outputs, wanted)
+        return losses.mean(map(self.loss_of, outputs, wanted))
+
+    def parts(self, words: dict[str, str]) -> list[str]:
         """Return the C code of the state to start from, and of the function that changes it."""
         source, real = self.source(), REALS[self.dtype]
         start = ",\n    ".join(number(each, real) for each in self.state)
-        named = {"column1": "points", "column2": "classes", "samples1": "n", "results": "&loss"}
+        named = {"column1": "points", "column2": words["given"], "samples1": "n", "results": "&loss"}
         return [
             f"const {real} model_start[MODEL_STATE] = {{\n    {start}\n}};\n",
             source.tables,
             source.function,
-            fill(TRAIN, {"real": real} | _call(source, f"static {real}", named)),
+            fill(TRAIN, words | _call(source, f"static {real}", named)),
         ]
 
     def source(self) -> Source:
         """Return the function that takes the step in place, and gives the loss."""
         model, parameters, rule, standardised = (
-            self.classifier.model, self.parameters, self.rule, _standardised(self.classifier)
+            self.trained.model, self.parameters, self.rule, _standardised(self.trained)
         )  # fmt: skip
         many = len(parameters)
 
-        def step(state: Any, points: Any, classes: Any, lr: Any, count: Any) -> list[Any]:
-            each = vmap(lambda point, target: self.sample_loss(model(standardised(point)), target))(points, classes)
+        def step(state: Any, points: Any, wanted: Any, lr: Any, count: Any) -> list[Any]:
+            each = vmap(lambda point, its: self.sample_loss(model(standardised(point)), its))(points, wanted)
             loss = losses.mean(each)
             loss = loss + self.l1 * losses.l1(parameters) if self.l1 else loss
             loss = loss + self.l2 * losses.l2(parameters) if self.l2 else loss
@@ -217,24 +265,25 @@ class _Step:
             values, memories = rule.update(parameters, grad(loss, parameters), memories, lr, count)
             return [loss, *values, *(number for column in zip(*memories, strict=True) for number in column)]
 
-        points = np.zeros((2, len(self.classifier.features)))
-        traced = Traced(step, (self.state, points, np.zeros(2), 0.1, 1.0), {}, parameters)
+        points = np.zeros((2, len(self.trained.features)))
+        wanted = np.zeros((2, self.targets) if self.targets > 1 else 2)
+        traced = Traced(step, (self.state, points, wanted, 0.1, 1.0), {}, parameters)
         known = _known(traced, len(self.state) + 2)
         return write_c(traced.program.arrays, "step_of", known, len(self.state), dtype=self.dtype)
 
 
-def _as_trained(classifier: Classifier) -> dict[str, Any]:
+def _as_trained(trained: Trained, regression: bool) -> dict[str, Any]:
     """Return by what a model was trained, as far as its notes say."""
-    options = classifier.about.get("options")
+    options = trained.about.get("options")
     options = options if isinstance(options, dict) else {}
-    usual = {"loss": "cross_entropy", "optimizer": "adam", "l1": 0.0, "l2": 0.0}
+    usual = {"loss": "squared_error" if regression else "cross_entropy", "optimizer": "adam", "l1": 0.0, "l2": 0.0}
     return {key: options.get(key, value) for key, value in usual.items()}
 
 
-def _standardised(classifier: Classifier) -> Any:
+def _standardised(trained: Trained) -> Any:
     """Return the function that standardises a point; its numbers are Values, so they stay together as arrays."""
-    mean = [Value(number, label=f"mean[{k}]") for k, number in enumerate(classifier.scaling.mean)]
-    deviation = [Value(number, label=f"deviation[{k}]") for k, number in enumerate(classifier.scaling.deviation)]
+    mean = [Value(number, label=f"mean[{k}]") for k, number in enumerate(trained.scaling.mean)]
+    deviation = [Value(number, label=f"deviation[{k}]") for k, number in enumerate(trained.scaling.deviation)]
     return lambda point: [(a - m) / d for a, m, d in zip(point, mean, deviation, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""A model as ONNX, opset 18: points (n, features) in, scores and probabilities out."""
+"""A model as ONNX, opset 18: points (n, features) in, scores and probabilities out, or predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..archive import MODEL
-from ..classifier import Classifier
+from ..trained import Trained
 from .plain import Files, Plain
 
 OPSET, IR = 18, 8  # old enough for most runtimes; the package's own default for IR is not
@@ -47,13 +47,13 @@ ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
 }
 
 
-def files(classifier: Classifier, name: str, dtype: str = "float64") -> Files:
-    """Return the ONNX file of a classifier, checked. Raises ValueError where the package onnx is not installed."""
+def files(trained: Trained, name: str, dtype: str = "float64") -> Files:
+    """Return the ONNX file of a model, checked. Raises ValueError where the package onnx is not installed."""
     try:
         from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError:
         raise ValueError("ONNX is written by the package onnx; pip install 'micrograd-mlp[onnx]'") from None
-    plain, graph = Plain.of(classifier, dtype), _Graph(helper, numpy_helper, dtype)
+    plain, graph = Plain.of(trained, dtype), _Graph(helper, numpy_helper, dtype)
     graph.constant("zero", 0.0)
     graph.constant("leak", 0.01)
     centred = graph.node("Sub", "points", graph.constant("mean", plain.mean))
@@ -62,20 +62,22 @@ def files(classifier: Classifier, name: str, dtype: str = "float64") -> Files:
         weight = graph.constant(f"layers.{number}.weight", layer.weight)
         x = graph.node("Gemm", x, weight, graph.constant(f"layers.{number}.bias", layer.bias), transB=1)
         x = ACTIVATIONS[layer.activation](graph, x)
-    scores = graph.node("Identity", x, out="scores")
-    if len(plain.layers[-1].bias) == 1:  # a score for the second of two classes; that of the first is 0
-        scores = graph.node("Pad", scores, graph.constant("before", [0, 1, 0, 0], "int64"), "zero")
-    graph.node("Softmax", scores, out="probabilities", axis=1)
+    outs = ["predictions"] if plain.regression else ["scores", "probabilities"]
+    x = graph.node("Identity", x, out=outs[0])
+    if not plain.regression:
+        if len(plain.layers[-1].bias) == 1:  # a score for the second of two classes; that of the first is 0
+            x = graph.node("Pad", x, graph.constant("before", [0, 1, 0, 0], "int64"), "zero")
+        graph.node("Softmax", x, out=outs[1], axis=1)
     used = {name for node in graph.nodes for name in node.input}
     real = TensorProto.DOUBLE if dtype == "float64" else TensorProto.FLOAT
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
-            "classifier",
+            "regressor" if plain.regression else "classifier",
             [helper.make_tensor_value_info("points", real, ["n", len(plain.features)])],
             [
-                helper.make_tensor_value_info("scores", real, ["n", len(plain.layers[-1].bias)]),
-                helper.make_tensor_value_info("probabilities", real, ["n", len(plain.classes)]),
+                helper.make_tensor_value_info(name, real, ["n", size])
+                for name, size in zip(outs, (len(plain.layers[-1].bias), len(plain.outs)), strict=False)
             ],
             [constant for constant in graph.constants if constant.name in used],
         ),

@@ -1,4 +1,4 @@
-"""A classifier as plain numbers and names, and how names are written into code."""
+"""A model as plain numbers and names, and how names are written into code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..classifier import Classifier
 from ..names import told
+from ..trained import Trained
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 DTYPES = ("float64", "float32")
@@ -28,37 +28,42 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """What a classifier computes with: features are standardised by `mean` and `deviation`, then come the layers."""
+    """What a model computes with: features are standardised by `mean` and `deviation`, then come the layers.
+
+    `outs` are the names of its classes, or of its targets if it is a regression.
+    """
 
     features: tuple[str, ...]
-    classes: tuple[str, ...]
+    outs: tuple[str, ...]
+    regression: bool
     mean: list[float]
     deviation: list[float]
     layers: tuple[Dense, ...]
 
     @classmethod
-    def of(cls, classifier: Classifier, dtype: str = "float64") -> Plain:
-        """Return the names of a classifier and its numbers, rounded to `dtype`.
+    def of(cls, trained: Trained, dtype: str = "float64") -> Plain:
+        """Return the names of a model and its numbers, rounded to `dtype`.
 
         Raises ValueError if a number is inf or nan there, or a deviation 0.
         """
         layers = []
-        for place, layer in enumerate(classifier.model.layers):
+        for place, layer in enumerate(trained.model.layers):
             weight = _rounded([[w.data for w in neuron.w] for neuron in layer.neurons], dtype, f"layer {place}")
             bias = _rounded([neuron.b.data for neuron in layer.neurons], dtype, f"layer {place}")
             layers.append(Dense(weight, bias, layer.neurons[0].activation))
-        mean = _rounded(classifier.scaling.mean, dtype, "the scaling").tolist()
-        deviation = _rounded(classifier.scaling.deviation, dtype, "the scaling").tolist()
-        if small := [name for name, each in zip(classifier.features, deviation, strict=True) if each == 0]:
+        mean = _rounded(trained.scaling.mean, dtype, "the scaling").tolist()
+        deviation = _rounded(trained.scaling.deviation, dtype, "the scaling").tolist()
+        if small := [name for name, each in zip(trained.features, deviation, strict=True) if each == 0]:
             raise ValueError(
                 f"the deviation of the feature {told(small[0])} is 0 in {dtype}; such a model is not exported"
             )
-        return cls(classifier.features, classifier.classes, mean, deviation, tuple(layers))
+        regression = trained.answers == "targets"
+        return cls(trained.features, trained.names, regression, mean, deviation, tuple(layers))
 
     @property
     def names(self) -> dict[str, list[str]]:
-        """The names of features and classes, as they go into the metadata of a file."""
-        return {"classes": list(self.classes), "features": list(self.features)}
+        """The names of features, and of classes or targets, as they go into the metadata of a file."""
+        return {"targets" if self.regression else "classes": list(self.outs), "features": list(self.features)}
 
 
 def _rounded(numbers: Any, dtype: str, where: str) -> Array:

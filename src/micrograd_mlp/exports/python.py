@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..classifier import Classifier
+from ..trained import Trained
 from .plain import Files, Plain, fill, python_list, python_names
 
 ACTIVATIONS = {  # by name, as an expression of a
@@ -13,24 +13,19 @@ ACTIVATIONS = {  # by name, as an expression of a
     "sin": "math.sin(a) if math.isfinite(a) else math.nan",
     "linear": "a",
 }
-CODE = '''"""A classifier made with micrograd-mlp. It needs Python 3.8 or newer, and nothing else.
-
-predict_proba(point) gives the probability of each of CLASSES for one point, a number for each of FEATURES.
-As a program it reads points from standard input, as CSV, and writes the class and the probabilities of each.
-"""
-
+CODE = '''{intro}
 import math
 
 FEATURES = {features}
-CLASSES = {classes}
+{names}
 MEAN = {mean}
 DEVIATION = {deviation}
 LAYERS = [  # of each layer the weights of its neurons, their biases, and what follows
 {layers}]
 
 
-def scores(point):
-    """Return what the last layer gives: a score for each class, or one score for the second of two."""
+def {outputs}(point):
+    """Return {what}."""
     if len(point) != len(FEATURES):
         raise ValueError("a point has %d numbers, got %d" % (len(FEATURES), len(point)))
     x = [(number - mean) / deviation for number, mean, deviation in zip(point, MEAN, DEVIATION)]
@@ -43,7 +38,35 @@ def scores(point):
         x = [activation(number) for number in sums]
     return x
 
+{answer}
 
+def main():
+    import csv
+    import sys
+
+    sys.stdout.reconfigure(errors="backslashreplace")
+    lines = csv.writer(sys.stdout, lineterminator="\\n")
+    for count, row in enumerate(csv.reader(sys.stdin), 1):
+        try:
+            point = [float(cell) for cell in row]
+            lines.writerow({line})
+        except ValueError as error:
+            sys.exit("line %d: %s" % (count, error))
+
+
+if __name__ == "__main__":
+    main()
+'''
+CLASSIFIER = {
+    "intro": '''"""A classifier made with micrograd-mlp. It needs Python 3.8 or newer, and nothing else.
+
+predict_proba(point) gives the probability of each of CLASSES for one point, a number for each of FEATURES.
+As a program it reads points from standard input, as CSV, and writes the class and the probabilities of each.
+"""
+''',
+    "outputs": "scores",
+    "what": "what the last layer gives: a score for each class, or one score for the second of two",
+    "answer": '''
 def predict_proba(point):
     """Return the probability of each class."""
     x = scores(point)
@@ -64,37 +87,39 @@ def predict(point):
         return CLASSES[int(x[0] > 0.0)]
     undefined = [k for k, score in enumerate(x) if math.isnan(score)]
     return CLASSES[undefined[0] if undefined else x.index(max(x))]
+''',
+    "line": "[predict(point), *map(repr, predict_proba(point))]",
+}
+REGRESSOR = {
+    "intro": '''"""A regressor made with micrograd-mlp. It needs Python 3.8 or newer, and nothing else.
+
+predict(point) gives what is predicted for one point, a number for each of FEATURES; of several TARGETS, a list.
+As a program it reads points from standard input, as CSV, and writes what is predicted for each.
+"""
+''',
+    "outputs": "outputs",
+    "what": "what the last layer gives: a number for each target",
+    "answer": '''
+def predict(point):
+    """Return the number that is predicted, or the list of these numbers."""
+    x = outputs(point)
+    return x[0] if len(x) == 1 else x
+''',
+    "line": "map(repr, outputs(point))",
+}
 
 
-def main():
-    import csv
-    import sys
-
-    sys.stdout.reconfigure(errors="backslashreplace")
-    lines = csv.writer(sys.stdout, lineterminator="\\n")
-    for count, row in enumerate(csv.reader(sys.stdin), 1):
-        try:
-            point = [float(cell) for cell in row]
-            lines.writerow([predict(point), *map(repr, predict_proba(point))])
-        except ValueError as error:
-            sys.exit("line %d: %s" % (count, error))
-
-
-if __name__ == "__main__":
-    main()
-'''
-
-
-def files(classifier: Classifier, name: str) -> Files:
-    """Return the Python code of a classifier."""
-    plain = Plain.of(classifier)
+def files(trained: Trained, name: str) -> Files:
+    """Return the Python code of a model."""
+    plain = Plain.of(trained)
     layers = "".join(
         f"    ({python_list(layer.weight)}, {layer.bias.tolist()!r}, lambda a: {ACTIVATIONS[layer.activation]}),\n"
         for layer in plain.layers
     )
-    return {"": fill(CODE, {
+    listed = python_names(plain.outs)
+    return {"": fill(CODE, (REGRESSOR if plain.regression else CLASSIFIER) | {
         "features": python_names(plain.features),
-        "classes": python_names(plain.classes),
+        "names": f"TARGETS = {listed}" if plain.regression else f"CLASSES = {listed}",
         "mean": repr(plain.mean),
         "deviation": repr(plain.deviation),
         "layers": layers,

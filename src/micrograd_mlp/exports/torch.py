@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..archive import MODEL
-from ..classifier import Classifier
+from ..trained import Trained
 from .plain import Files, Plain, fill, python_names
 
 MODULES = {  # by name of the activation
@@ -19,10 +19,10 @@ MODULES = {  # by name of the activation
     "sin": "Sin()",
     "linear": "torch.nn.Identity()",
 }
-CODE = '''"""A classifier made with micrograd-mlp, as a PyTorch module; its numbers are in a safetensors file.
+CODE = '''"""A {kind} made with micrograd-mlp, as a PyTorch module; its numbers are in a safetensors file.
 
     model = load()
-    model.predict_proba(points)  # points (n, {n_in}) in the units of the data, {dtype}
+    model{call}(points)  # points (n, {n_in}) in the units of the data, {dtype}
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ import torch
 from safetensors.torch import load_file
 
 FEATURES = {features}
-CLASSES = {classes}
+{names}
 STATE = {state}
 
 
@@ -40,7 +40,7 @@ class Sin(torch.nn.Module):
         return torch.sin(a)
 
 
-class Classifier(torch.nn.Module):
+class {Kind}(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.zeros({n_in}))
@@ -49,29 +49,44 @@ class Classifier(torch.nn.Module):
 {layers}        )
 
     def forward(self, points):
-        """Return the scores of each point: one for each class, or a single one for the second of two."""
+        """Return {what}."""
         return self.network((points - self.mean) / self.deviation)
+{more}
 
+def load(path=Path(__file__).with_name(STATE)):
+    model = {Kind}().to(torch.{dtype})
+    model.load_state_dict(load_file(path))
+    return model.eval()
+'''
+PROBABILITIES = '''
     def predict_proba(self, points):
         """Return the probability of each class, of shape (n, classes)."""
         scores = self(points)
         if scores.shape[1] == 1:
             scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
         return torch.softmax(scores, dim=1)
-
-
-def load(path=Path(__file__).with_name(STATE)):
-    model = Classifier().to(torch.{dtype})
-    model.load_state_dict(load_file(path))
-    return model.eval()
 '''
+CLASSIFIER = {
+    "kind": "classifier",
+    "Kind": "Classifier",
+    "call": ".predict_proba",
+    "what": "the scores of each point: one for each class, or a single one for the second of two",
+    "more": PROBABILITIES,
+}
+REGRESSOR = {
+    "kind": "regressor",
+    "Kind": "Regressor",
+    "call": "",
+    "what": "what is predicted for each point, of shape (n, targets)",
+    "more": "",
+}
 
 
-def files(classifier: Classifier, name: str, dtype: str = "float64") -> Files:
+def files(trained: Trained, name: str, dtype: str = "float64") -> Files:
     """Return the safetensors file of the state_dict, and the Python code that builds the module of it."""
     from safetensors.numpy import save
 
-    plain = Plain.of(classifier, dtype)
+    plain = Plain.of(trained, dtype)
     tensors = {"mean": np.array(plain.mean, dtype), "deviation": np.array(plain.deviation, dtype)}
     modules: list[str] = []
     for layer in plain.layers:
@@ -81,11 +96,12 @@ def files(classifier: Classifier, name: str, dtype: str = "float64") -> Files:
         modules += [f"torch.nn.Linear({n_in}, {n_out})", MODULES[layer.activation]]
     about = {"activations": [layer.activation for layer in plain.layers], **plain.names}
     state = Path(name).with_suffix(".safetensors").name
-    code = fill(CODE, {
+    listed = python_names(plain.outs)
+    code = fill(CODE, (REGRESSOR if plain.regression else CLASSIFIER) | {
         "n_in": str(len(plain.features)),
         "dtype": dtype,
         "features": python_names(plain.features),
-        "classes": python_names(plain.classes),
+        "names": f"TARGETS = {listed}" if plain.regression else f"CLASSES = {listed}",
         "state": ascii(state),
         "layers": "".join(f"            {module},\n" for module in modules),
     })  # fmt: skip

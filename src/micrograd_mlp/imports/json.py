@@ -1,18 +1,20 @@
-"""A classifier from a JSON export."""
+"""A model from a JSON export."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ..archive import MODEL
-from ..classifier import Classifier, Scaling, numbers_of
+from ..classifier import Classifier
 from ..names import clean, told
 from ..reading import json_of, reason_of
+from ..regressor import Regressor
+from ..trained import Scaling, numbers_of
 from .parts import assemble
 
 
-def from_json(path: str | Path) -> Classifier:
-    """Return the classifier in a file that `export` wrote as JSON. Raises ValueError if it is none, and OSError."""
+def from_json(path: str | Path) -> Classifier | Regressor:
+    """Return the model in a file that `export` wrote as JSON. Raises ValueError if it is none, and OSError."""
     text = Path(path).read_bytes()
     try:
         content = json_of(text)
@@ -24,7 +26,7 @@ def from_json(path: str | Path) -> Classifier:
             [layer["bias"] for layer in layers],
             [layer["activation"] for layer in layers],
             features=content["features"],
-            classes=content["classes"],
+            **{key: content[key] for key in (("targets",) if "targets" in content else ("classes",))},
             scaling=Scaling(numbers_of(scaling["mean"]), numbers_of(scaling["deviation"])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

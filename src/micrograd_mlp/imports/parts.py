@@ -1,4 +1,4 @@
-"""A classifier put together from layers that were found elsewhere, each part checked against the others."""
+"""A model put together from layers that were found elsewhere, each part checked against the others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..classifier import Classifier, Scaling, network_of
+from ..classifier import Classifier
 from ..names import refuse_unknown, told
 from ..nn import ACTIVATIONS
+from ..regressor import Regressor
+from ..trained import Scaling, network_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -23,13 +25,15 @@ def assemble(
     *,
     features: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
     scaling: Scaling | None = None,
     about: dict[str, Any] | None = None,
-) -> Classifier:
-    """Return the classifier whose layers have these weights (n_out, n_in), biases (n_out,) and activations.
+) -> Classifier | Regressor:
+    """Return the model whose layers have these weights (n_out, n_in), biases (n_out,) and activations.
 
-    Features that have no names are x1, x2, ..., classes 0, 1, ...; without a `scaling`, inputs are taken as they are.
-    Raises ValueError where the parts do not fit each other, or a number is inf or nan.
+    It is a regressor if there are names of `targets`, else a classifier. Features that have no names are x1, x2, ...,
+    classes 0, 1, ...; without a `scaling`, inputs are taken as they are. Raises ValueError where the parts do not fit
+    each other, or a number is inf or nan.
     """
     weights, biases = [_finite(w, 2, "weights") for w in weights], [_finite(b, 1, "biases") for b in biases]
     if not weights:
@@ -49,14 +53,20 @@ def assemble(
             f"{len(weights)} layers take as many activations, got {len(activations)}: {told([*activations])}"
         )
     n_in, n_out = weights[0].shape[1], weights[-1].shape[0]
+    if classes is not None and targets is not None:
+        raise ValueError("a model has names of classes or of targets, not both")
     features = _names("feature", features, [f"x{k + 1}" for k in range(n_in)])
-    classes = _names("class", classes, [str(k) for k in range(max(2, n_out))])
     scaling = scaling or Scaling([0.0] * n_in, [1.0] * n_in)
     if not len(scaling.mean) == len(scaling.deviation) == n_in:
         raise ValueError(f"{n_in} features take as many means and deviations, got {len(scaling.mean)}")
     if not (np.isfinite([scaling.mean, scaling.deviation]).all() and min(scaling.deviation) > 0):
         raise ValueError("a scaling has finite means, and finite deviations above 0")
-    return Classifier(network_of(weights, biases, activations), scaling, tuple(features), tuple(classes), about or {})
+    network = network_of(weights, biases, activations)
+    if targets is not None:
+        targets = _names("target", targets, [f"y{k + 1}" for k in range(n_out)])
+        return Regressor(network, scaling, tuple(features), tuple(targets), about or {})
+    classes = _names("class", classes, [str(k) for k in range(max(2, n_out))])
+    return Classifier(network, scaling, tuple(features), tuple(classes), about or {})
 
 
 def _finite(numbers: Any, dimensions: int, what: str) -> Array:

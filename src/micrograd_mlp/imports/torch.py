@@ -1,4 +1,4 @@
-"""A classifier from PyTorch: a Sequential of linear layers and known activations, or the tensors of its state_dict.
+"""A model from PyTorch: a Sequential of linear layers and known activations, or the tensors of its state_dict.
 
 PyTorch itself is not needed; nothing is unpickled.
 """
@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..archive import MODEL
-from ..classifier import Classifier, Scaling
+from ..classifier import Classifier
 from ..names import clean, told
 from ..reading import json_of, tensors_of
+from ..regressor import Regressor
+from ..trained import Scaling
 from .parts import assemble
 
 MODULES = {  # by the name of PyTorch's class
@@ -36,20 +38,26 @@ def from_torch(
     activation: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
     scaling: Scaling | None = None,
-) -> Classifier:
-    """Return the classifier of `model`: a Sequential, its state_dict, or the path of a safetensors file with that.
+) -> Classifier | Regressor:
+    """Return the model of `model`: a Sequential, its state_dict, or the path of a safetensors file with that.
+
+    It is a regressor if there are names of `targets`, else a classifier.
 
     A Sequential says itself which activations it has; for tensors alone, `activation` is one name for all hidden
     layers, or a list with a name for each layer, the last included. A file of `export(..., to="torch")` has all of it,
-    names and scaling too. A Softmax, LogSoftmax or, for one output, Sigmoid at the end is left out, as probabilities
-    are made so anyway. Raises ValueError for layers that this library has not, and OSError.
+    names and scaling too. Of a classifier, a Softmax, LogSoftmax or, for one output, Sigmoid at the end is left out, as
+    probabilities are made so anyway. Raises ValueError for layers that this library has not, and OSError.
     """
-    known: dict[str, Any] = {"features": features, "classes": classes, "scaling": scaling}
+    known: dict[str, Any] = {"features": features, "classes": classes, "targets": targets, "scaling": scaling}
     known = {key: value for key, value in known.items() if value is not None}
     if isinstance(model, str | Path):
         tensors, about = _read(Path(model))
-        known = {key: about[key] for key in ("features", "classes") if key in about} | known
+        noted = {key: about[key] for key in ("features", "classes", "targets") if key in about}
+        if known.keys() & {"classes", "targets"}:
+            noted = {key: names for key, names in noted.items() if key == "features"}
+        known = noted | known
         return _from_state(tensors, activation or about.get("activations"), known)
     if isinstance(model, Mapping):
         return _from_state(model, activation, known)
@@ -60,14 +68,15 @@ def from_torch(
     raise TypeError(f"from_torch takes a Sequential, its state_dict or a safetensors file, got {type(model).__name__}")
 
 
-def _from_modules(modules: Sequence[Any], known: dict[str, Any]) -> Classifier:
+def _from_modules(modules: Sequence[Any], known: dict[str, Any]) -> Classifier | Regressor:
     weights: list[Any] = []
     biases: list[Any] = []
     activations: list[str] = []
     kinds = [type(module).__name__ for module in modules]
-    while kinds and kinds[-1] in (*IDLE, "Softmax", "LogSoftmax"):
+    classifies = "targets" not in known
+    while kinds and kinds[-1] in (*IDLE, *(("Softmax", "LogSoftmax") if classifies else ())):
         kinds.pop()
-    if kinds[-1:] == ["Sigmoid"] and _outputs(modules[: len(kinds)]) == 1:
+    if classifies and kinds[-1:] == ["Sigmoid"] and _outputs(modules[: len(kinds)]) == 1:
         kinds.pop()
     for number, (kind, module) in enumerate(zip(kinds, modules, strict=False)):
         if kind == "Linear":
@@ -90,7 +99,7 @@ def _outputs(modules: Sequence[Any]) -> int:
     return next((int(module.out_features) for module in reversed(modules) if hasattr(module, "out_features")), 0)
 
 
-def _from_state(state: Mapping[str, Any], activation: Any, known: dict[str, Any]) -> Classifier:
+def _from_state(state: Mapping[str, Any], activation: Any, known: dict[str, Any]) -> Classifier | Regressor:
     tensors = {str(name): _array(tensor) for name, tensor in state.items()}
     mean, deviation = tensors.pop("mean", None), tensors.pop("deviation", None)
     if mean is not None and deviation is not None and "scaling" not in known:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..checks import checked, number, text, whole
 from ..classifier import Classifier, Scaling
+from ..regressor import Regressor
 from ..training import Epoch
 from .features import FEATURES
 from .points_text import from_text
@@ -82,15 +83,15 @@ def run_of_session(document: Mapping[str, Any]) -> Run:
 
 
 def model_of(run: Run) -> bytes:
-    """Return the trained network as the content of a safetensors file that `Classifier.load` reads.
+    """Return the trained network as the content of a safetensors file, of a Classifier or of a Regressor.
 
     The inputs that it takes are the features of the network. Where these are x1 and x2 alone they come in the units of
-    the data; others are computed from x1 and x2 in the plane, that is (x - mean) / deviation, as `about` says. Raises
-    ValueError for a network that does not tell classes apart.
+    the data; others are computed from x1 and x2 in the plane, that is (x - mean) / deviation, as `about` says. Targets
+    are those of the plane. Raises ValueError where there is no network yet.
     """
     s, points = run.settings, run.points
-    if run.machine is None or s.kind != "classification":
-        raise ValueError("a model file holds a classifier; save the session to keep a regression")
+    if run.machine is None:
+        raise ValueError("there is no network yet; it comes with the first points")
     places = {"x1": 0, "x2": 1}
     scaling = Scaling(
         [points.scaling.mean[places[name]] if name in places else 0.0 for name in s.features],
@@ -99,9 +100,13 @@ def model_of(run: Run) -> bytes:
     names = tuple(points.features[places[name]] if name in places else FEATURES[name][2] for name in s.features)
     about = {"epochs": run.epoch, "settings": s.to_query(), "plane": asdict(points.scaling)}
     model: Any = run.machine.network
-    classifier = Classifier(model, scaling, names, points.classes, about)
+    trained = (
+        Classifier(model, scaling, names, points.classes, about)
+        if s.kind == "classification"
+        else Regressor(model, scaling, names, ("y",), about)
+    )
     with tempfile.TemporaryDirectory() as folder:
-        return classifier.save(Path(folder, "model.safetensors")).read_bytes()
+        return trained.save(Path(folder, "model.safetensors")).read_bytes()
 
 
 def _points(points: Points) -> dict[str, Any]:
