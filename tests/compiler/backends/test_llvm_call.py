@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(llvm_take.layout() is None, reason="this interpr
 def total(thing):
     if isinstance(thing, dict):
         return total(list(thing.values()))
-    if isinstance(thing, list | tuple):
+    if isinstance(thing, list | tuple) or (isinstance(thing, np.ndarray) and thing.ndim):
         return losses.total([total(item) * (place + 1.0) for place, item in enumerate(thing)])
     return 0.0 if thing is None or isinstance(thing, str) else thing
 
