@@ -38,6 +38,7 @@ from micrograd_mlp.imports import from_json, from_torch
 from micrograd_mlp.nn import ACTIVATIONS, INITS
 from micrograd_mlp.optim import OPTIMIZERS, SCHEDULES
 from micrograd_mlp.options import ENGINES, PROBLEMS, Options, read_toml
+from micrograd_mlp.regressor import Regressor, load_model
 from micrograd_mlp.tables import load_csv, load_features, parse_csv, parse_numbers
 from micrograd_mlp.training import Epoch, History
 
@@ -277,6 +278,13 @@ def distorted(rng, tensors):
     return tensors
 
 
+def answers(rng, n_out):
+    """Return the names of classes, or of the targets of a regressor, by the key that they have in files."""
+    if rng.random() < 0.3:
+        return {"targets": [hostile.name(rng) for _ in range(n_out)]}
+    return {"classes": [hostile.name(rng) for _ in range(max(2, n_out))]}
+
+
 def make_model(rng):
     sizes, weights, biases = layers(rng)
     n_in, n_out = sizes[0], sizes[-1]
@@ -287,7 +295,7 @@ def make_model(rng):
             "mean": [rng.gauss(0, 1) for _ in range(n_in)], "deviation": [rng.uniform(0.1, 2) for _ in range(n_in)]
         },
         "features": [hostile.name(rng) for _ in range(n_in)],
-        "classes": [hostile.name(rng) for _ in range(max(2, n_out))],
+        **answers(rng, n_out),
         "about": {"options": {"loss": "hinge", "hidden": [1]}, "epochs": 3} if rng.random() < 0.5 else {},
     }  # fmt: skip
     tensors = {f"layers.{k}.weight": each for k, each in enumerate(weights)}
@@ -319,19 +327,21 @@ def checksum(about, tensors):
 
 
 def run_model(path):
-    look_at(Classifier.load(path))
+    look_at(load_model(path))
 
 
 def look_at(classifier):
-    """Do with a classifier what its user does."""
-    n_in = len(classifier.features)
+    """Do with a model what its user does."""
+    points = [[0.5] * len(classifier.features), [-1.0] * len(classifier.features)]
     with np.errstate(all="ignore"):
-        shares = classifier.predict_proba([[0.5] * n_in, [-1.0] * n_in])
-    assert shares.shape == (2, len(classifier.classes))
-    assert set(classifier.predict([[0.5] * n_in])) <= set(classifier.classes)
+        if isinstance(classifier, Regressor):
+            assert np.size(classifier.predict(points)) == 2 * len(classifier.targets)
+        else:
+            assert classifier.predict_proba(points).shape == (2, len(classifier.classes))
+            assert set(classifier.predict(points)) <= set(classifier.classes)
     numbers = [parameter.data for parameter in classifier.model.parameters()]
     assert all(type(number) is float and math.isfinite(number) for number in numbers)
-    assert all(type(name) is str for name in (*classifier.features, *classifier.classes))
+    assert all(type(name) is str for name in (*classifier.features, *classifier.names))
     assert plain(describe_network(classifier)).isprintable()
     for row in _flat(classifier.about):
         assert all(plain(cell).isprintable() for cell in row)
@@ -403,7 +413,7 @@ def make_torch(rng):
     about = {
         "activations": [*(rng.choice([*ACTIVATIONS]) for _ in weights[1:]), "linear"],
         "features": [hostile.name(rng) for _ in range(sizes[0])],
-        "classes": [hostile.name(rng) for _ in range(max(2, sizes[-1]))],
+        **answers(rng, sizes[-1]),
     }
     if rng.random() < 0.4:
         about = hostile.spoil_value(rng, about)
@@ -416,7 +426,7 @@ def make_torch(rng):
         else {"activation": rng.choice(("relu", "tanh", hostile.name(rng), ["relu", "linear"]))}
     )
     if rng.random() < 0.1:
-        given["classes"] = [hostile.name(rng) for _ in range(rng.choice((1, 2, 3)))]
+        given[rng.choice(("classes", "targets"))] = [hostile.name(rng) for _ in range(rng.choice((1, 2, 3)))]
     return path, given
 
 
@@ -429,7 +439,7 @@ def make_json(rng):
     sizes, weights, biases = layers(rng)
     document = {
         "format": MODEL.key, "version": 1, "formula": "x", "features": [hostile.name(rng) for _ in range(sizes[0])],
-        "classes": [hostile.name(rng) for _ in range(max(2, sizes[-1]))],
+        **answers(rng, sizes[-1]),
         "scaling": {"mean": [rng.gauss(0, 1) for _ in range(sizes[0])], "deviation": [1.0] * sizes[0]},
         "layers": [
             {"activation": rng.choice([*ACTIVATIONS]), "weight": weight.tolist(), "bias": bias.tolist()}
@@ -661,13 +671,14 @@ def make_export(rng):
         [np.nan_to_num(each, posinf=1.0, neginf=-1.0) for each in biases],
     )
     features = tuple(hostile.text(rng) for _ in range(sizes[0]))
-    classes = tuple(hostile.text(rng) for _ in range(max(2, sizes[-1])))
+    kind, least = rng.choice(((Classifier, 2), (Regressor, 1)))
+    names = tuple(hostile.text(rng) for _ in range(max(least, sizes[-1])))
     model = network(weights, biases, [rng.choice([*ACTIVATIONS]) for _ in weights])
-    return Classifier(model, Scaling([0.0] * sizes[0], [1.0] * sizes[0]), features, classes)
+    return kind(model, Scaling([0.0] * sizes[0], [1.0] * sizes[0]), features, names)
 
 
 def run_export(classifier):
-    names = {"FEATURES": classifier.features, "CLASSES": classifier.classes}
+    names = {"FEATURES": classifier.features, classifier.answers.upper(): classifier.names}
     code = python.files(classifier, "model.py")[""]
     assert code.isascii()
     found = {node.targets[0].id: node.value for node in ast.parse(code).body if isinstance(node, ast.Assign)}
@@ -675,7 +686,7 @@ def run_export(classifier):
     text = json_export.files(classifier, "model.json")[""]
     document = json.loads(text)
     assert text.isascii()
-    for key, names in (("features", classifier.features), ("classes", classifier.classes)):
+    for key, names in (("features", classifier.features), (classifier.answers, classifier.names)):
         assert document[key] == [through_json(name) for name in names]
 
 
@@ -689,7 +700,8 @@ def look_at_c(code, classifier):
     """Hold C code against the names that it was made with."""
     assert code.isascii()
     assert not re.search(r"pwned|passwd|evil", re.sub(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', "", code))
-    for array, names in (("feature", classifier.features), ("class", classifier.classes)):
+    answer = {"classes": "class", "targets": "target"}[classifier.answers]
+    for array, names in (("feature", classifier.features), (answer, classifier.names)):
         sizes = re.search(rf"model_{array}_sizes\[\w+\] = {{([0-9, ]*)}};", code)[1]
         assert [int(size) for size in sizes.split(",")] == [
             len(name.encode("utf-8", "surrogatepass")) for name in names
