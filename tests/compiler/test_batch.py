@@ -728,3 +728,39 @@ def test_what_an_array_has_and_has_not():
         jit(lambda x: x > 0)(given)
     with pytest.raises(ValueError, match="truth value of an array"):
         jit(lambda x: 1.0 if x else 2.0)(given)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_numpy_closes_a_batch(backend):
+    X = np.random.default_rng(0).normal(size=(9, 3))
+
+    def closed(X):
+        each = vmap(lambda x: np.tanh(x).sum())(X)
+        return np.sum(each), np.mean(each)
+
+    compiled = jit(closed, backend=backend)
+    for n in (9, 4):
+        expected = np.tanh(X[:n]).sum(), np.tanh(X[:n]).sum() / n
+        np.testing.assert_allclose(compiled(X[:n]), expected, rtol=1e-12)
+        np.testing.assert_allclose(closed(X[:n]), expected, rtol=1e-12)
+    assert len(set(map(id, compiled.variants.values()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("use", "what"),
+    [
+        (lambda each: each * 2, r"\* with"),
+        (lambda each: 1.0 - each, "- with"),
+        (lambda each: each > 0, "> with"),
+        (np.tanh, "np.tanh of"),
+        (np.array, "an array of"),
+        (lambda each: np.mean(np.asarray(each)), "an array of"),
+        (lambda each: np.ones(3) * each, "np.multiply of"),
+    ],
+)
+def test_the_results_of_vmap_are_closed_before_they_are_used(use, what):
+    message = rf"test_batch.py, line \d+: {what} the results of vmap asks how many samples .*; use losses.mean"
+    with pytest.raises(TypeError, match=message):
+        jit(lambda X: use(vmap(lambda x: x.sum())(X)))(np.ones((3, 2)))
+    with pytest.raises(TypeError, match="np.sum and np.mean close a batch as a whole, over axis 0"):
+        jit(lambda X: np.sum(vmap(lambda x: x)(X), axis=1))(np.ones((3, 2)))

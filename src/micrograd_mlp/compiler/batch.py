@@ -68,6 +68,23 @@ class Batched:
             raise TypeError(f"total and mean close a batch of numbers; here each sample has a {kind}: {self.of_each!r}")
         return self.tape.close(self.of_each, self.batch)
 
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        """Return the sum over all samples: what np.sum asks for."""
+        if axis not in (None, 0) or out is not None:
+            raise TypeError("np.sum and np.mean close a batch as a whole, over axis 0")
+        return self.total()
+
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        """Return the mean over all samples: what np.mean asks for."""
+        count: Any = self.count
+        return self.sum(axis, dtype, out) * (1.0 / count)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        self._refuse("an array of the results of vmap")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> NoReturn:
+        self._refuse(f"np.{ufunc.__name__} of the results of vmap")
+
     def with_slopes(self, output: Symbol) -> Batched:
         """Return the derivative of `output` by what each sample has, in the same lists."""
         return _slopes(output, self.tape, self.batch, self.of_each)
@@ -197,6 +214,15 @@ def _of_array(name: str) -> Any:
     return lambda self, *args: getattr(self.plain, name)(*args)
 
 
+def _of_batch(sign: str) -> Any:
+    return lambda self, other: self._refuse(f"{sign} with the results of vmap")
+
+
+for _name, _sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"), ("pow", "**"), ("matmul", "@"),
+                     ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):  # fmt: skip
+    setattr(Batched, f"__{_name}__", _of_batch(_sign))
+    if _sign[0] not in "<>":
+        setattr(Batched, f"__r{_name}__", _of_batch(_sign))
 for _name in ("iter", "len", "getitem", "reversed", "contains", "add", "mul", "rmul", "eq", "ne", "setitem", "delitem",
               "iadd", "imul", "repr"):  # fmt: skip
     setattr(Rows, f"__{_name}__", _of_list(f"__{_name}__"))
