@@ -39,7 +39,7 @@ export function Take({ run, load }) {
   };
   return html`<div class="take" role="group" aria-label="Take home">
     <h2>Take home</h2>
-    <button data-get="model" title="safetensors, for micrograd-mlp predict and Classifier.load" onClick=${get("model", "model.safetensors")}>Model</button>
+    <button data-get="model" title="safetensors, for micrograd-mlp predict, export and explore" onClick=${get("model", "model.safetensors")}>Model</button>
     <button data-get="history" title="CSV: a row for each epoch" onClick=${get("history", "history.csv")}>History</button>
     <button data-get="code" title="This run as a program in Python" onClick=${get("code", "run.py")}>Code</button>
     <button data-get="picture" title="PNG" onClick=${async () => save(await picture(run), "playground.png")}>Picture</button>
