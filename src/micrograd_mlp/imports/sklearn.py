@@ -19,8 +19,9 @@ def from_sklearn(model: Any) -> Classifier | Regressor:
     """Return the classifier or regressor that predicts as `model` does, to be saved, exported, explored.
 
     `model` is a fitted MicrogradClassifier, MicrogradRegressor, MLPClassifier or MLPRegressor, or a Pipeline of one of
-    SCALERS and one of these; or a TransformedTargetRegressor of that, with one of SCALERS. Raises TypeError for
-    anything else, and ValueError for one that is not fitted, has several labels for a sample, or clips.
+    SCALERS and one of these; or a TransformedTargetRegressor of that, with one of SCALERS, which goes into the last
+    layer. Raises TypeError for anything else, and ValueError for one that is not fitted, has several labels for a
+    sample, or clips.
     """
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.preprocessing import FunctionTransformer
