@@ -3,6 +3,7 @@
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from micrograd_mlp import MLP, Recording, fit
@@ -62,3 +63,14 @@ def test_a_new_run_begins_anew():
 def test_too_few_moments_are_refused():
     with pytest.raises(ValueError, match="at least 2 moments, the start and the latest; got most=1"):
         Recording(most=1)
+
+
+@pytest.mark.parametrize("epochs", [np.array([0.0, np.inf]), np.array([0.0, 1.0])])
+def test_epochs_that_are_no_whole_numbers_are_refused(epochs):
+    model, record = MLP(1, [1]), Recording()
+    record.begin(model)
+    state = {"stride": 1, "kept": 2, "epochs": epochs, "losses": np.zeros(2), "weights": np.zeros((2, 2))}
+    with pytest.raises(ValueError, match="the epochs of a recording are whole numbers, got float64"):
+        record.load_state_dict(state)
+    record.load_state_dict(state | {"epochs": epochs.astype(bool).astype(int)})
+    assert [moment.epoch for moment in record.moments] == [0, 1]

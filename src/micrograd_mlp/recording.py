@@ -75,6 +75,8 @@ class Recording:
         """Go on with what another recording of the same model has recorded. ValueError for another one."""
         if int(state["stride"]) < 1 or (state["weights"].size and state["weights"].shape[1:] != (len(self.names),)):
             raise ValueError(f"this recording has a stride and rows of {len(self.names)} weights")
+        if state["epochs"].dtype.kind not in "iu":
+            raise ValueError(f"the epochs of a recording are whole numbers, got {state['epochs'].dtype}")
         rows = zip(state["epochs"].tolist(), state["losses"].tolist(), state["weights"].tolist(), strict=True)
         moments = [Moment(epoch, loss, array("d", weights)) for epoch, loss, weights in rows]
         self.stride = int(state["stride"])
