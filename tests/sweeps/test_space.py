@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 
 from micrograd_mlp.options import SEARCHED, Options
@@ -18,6 +19,28 @@ def test_slashes_part_values_and_commas_stay_in_them():
     }
     assert space.fixed == {"seed": 3}
     assert (space.size, len(list(space.grid()))) == (12, 12)
+
+
+@pytest.mark.parametrize(
+    ("listed", "text"),
+    [
+        ({"lr": [0.1, 0.01]}, {"lr": "0.1/0.01"}),
+        ({"lr": (0.1, "0.001..0.01")}, {"lr": "0.1/0.001..0.01"}),
+        ({"lr": np.array([0.5, 0.25])}, {"lr": "0.5/0.25"}),
+        ({"batch": range(1, 4)}, {"batch": "1/2/3"}),
+        ({"optimizer": ["adam", "sgd"], "batch": [7]}, {"optimizer": "adam/sgd", "batch": 7}),
+        ({"hidden": [[16], [32, 32], []]}, {"hidden": "16/32,32/none"}),
+        ({"hidden": [16, 16]}, {"hidden": "16,16"}),
+        ({"hidden": np.array([16, 8])}, {"hidden": "16,8"}),
+        (
+            {"hidden": [4, 4], "activation": [["tanh"], ["sin", "tanh"]]},
+            {"hidden": "4,4", "activation": "tanh/sin,tanh"},
+        ),
+    ],
+    ids=str,
+)
+def test_a_list_is_several_values_as_slashes_are(listed, text):
+    assert Space.of(listed) == Space.of(text)
 
 
 def test_one_value_is_what_it_is_in_a_training_run():
@@ -71,8 +94,12 @@ def test_a_range_may_stand_among_values():
     [
         ({"lr": "0.1/x"}, r"^lr takes a number above 0, got 'x'$"),
         ({"lr": "0.1//0.2"}, r"^lr takes a number above 0, got ''$"),
-        ({"lr": "0.1/0.1"}, r"^lr takes different values between slashes; 0.1 is there twice$"),
-        ({"hidden": "4/4.0"}, r"^hidden takes different values between slashes; 4 is there twice$"),
+        ({"lr": [0.1, 0.1]}, r"^lr takes different values; 0.1 is there twice$"),
+        ({"lr": []}, r"^lr takes a number above 0, got \[\]$"),
+        ({"lr": [0.1, [0.2]]}, r"^lr takes a number above 0, got \[0.2\]$"),
+        ({"seed": [1, 2]}, r"^seed takes a whole number from 0 to 4294967295, got \[1, 2\]$"),
+        ({"lr": "0.1/0.1"}, r"^lr takes different values; 0.1 is there twice$"),
+        ({"hidden": "4/4.0"}, r"^hidden takes different values; 4 is there twice$"),
         (
             {"lr": "0.2..0.1"},
             r"^lr takes a range from a number above 0 to a larger one, as 0.001..0.1; got '0.2..0.1'$",

@@ -1,5 +1,7 @@
 """`micrograd-mlp sweep` as a user meets it."""
 
+import csv
+import io
 import os
 import re
 import signal
@@ -146,3 +148,17 @@ def test_a_stop_keeps_what_was_done_and_the_command_goes_on(tmp_path, interrupti
         (trials,) = again.search.stages(lambda *_: [])
         made = [trial for trial in trials if ledger.outcome(trial)]
     assert len(made) == kept
+
+
+def test_a_list_in_a_file_is_what_slashes_are(tmp_path):
+    (tmp_path / "sweep.toml").write_text('problem = "moons"\nlr = [0.01, 0.1]\nhidden = [[2], [3, 3]]\n')
+    tables = []
+    for folder, asked in (
+        ("a", ["--config", tmp_path / "sweep.toml"]),
+        ("b", ["moons", "--lr", "0.01/0.1", "--hidden", "2/3,3"]),
+    ):
+        assert call("sweep", *asked, *SMALL, "--out", tmp_path / folder).exit_code == 0
+        rows = csv.reader(io.StringIO((tmp_path / folder / "trials.csv").read_text()))
+        tables.append([row[:-1] for row in rows])  # without the seconds
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 5

@@ -42,8 +42,8 @@ class Plan:
 def sweep(problem: str | Path = "moons", *, progress: Progress | None = None, **given: Any) -> Result:
     """Try options on a problem, or on the points in a CSV file, and return all trials with the best model.
 
-    `given` are options of `Options` and of `SweepOptions` by name. Those in SEARCHED take several values, with slashes
-    between them, and in a random or a halving search ranges as well: `sweep("moons", hidden="8/16,16",
+    `given` are options of `Options` and of `SweepOptions` by name. Those in SEARCHED take several values, in a list or
+    with slashes between them, and in a random or a halving search ranges as well: `sweep("moons", hidden="8/16,16",
     lr="0.001..0.1", search="random", trials=20, seeds=3)`. Trials are made on the cores of this machine or on those of
     a Dask scheduler, to the same results; to the bit, where processors and libraries are alike. With `out`, a folder,
     each trial is on disk when it ends: whatever ends the sweep, the same call goes on from there. `progress(record,

@@ -2,7 +2,8 @@
 
 The text is the same on the command line, in a TOML file and in Python: a slash stands between the values of an option,
 as in `hidden = "16/32,32"`, for sizes of layers have commas between them; two dots stand between the ends of a range,
-as in `lr = "0.001..0.1"`.
+as in `lr = "0.001..0.1"`. In a file and in Python, several values may also be a list: `lr = [0.01, 0.1]`, and of
+what has a value for each layer a list of lists, `hidden = [[16], [32, 32]]`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..options import SEARCHED, Options
 
 BY_FACTORS = ("lr", "l1", "l2")  # ranges of these are drawn from on a logarithmic scale
 BY_STEPS = ("epochs", "batch")  # from ranges of these, every whole number is as likely
+BY_LAYER = ("hidden", "activation")  # of these, a list of numbers or names is one value
 MOST_DRAWS = 100  # for a configuration that is new
 
 _CHECKS = {each.name: each.metadata["check"] for each in fields(Options)}
@@ -123,17 +125,26 @@ def text_of(value: Any) -> str:
 
 def _values(name: str, value: Any) -> tuple[Any, ...]:
     """Return the values and ranges that an option is given, each checked."""
-    if not isinstance(value, str):
-        return (_checked(name, value),)
-    values = [_value(name, part.strip()) for part in value.split("/")]
+    parts = value.split("/") if isinstance(value, str) else _listed(name, value)
+    values = [_value(name, part.strip() if isinstance(part, str) else part) for part in parts]
     for place, each in enumerate(values):
         if each in values[:place]:
-            raise ValueError(f"{name} takes different values between slashes; {text_of(each)} is there twice")
+            raise ValueError(f"{name} takes different values; {text_of(each)} is there twice")
     return tuple(values)
 
 
-def _value(name: str, text: str) -> Any:
-    if ".." not in text:
+def _listed(name: str, value: Any) -> list[Any]:
+    """Return the values in a list or an array; anything else is the only one."""
+    several = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(several, list | tuple | range) or not several:
+        return [several]
+    if name in BY_LAYER and not all(isinstance(each, list | tuple) for each in several):
+        return [several]
+    return list(several)
+
+
+def _value(name: str, text: Any) -> Any:
+    if not isinstance(text, str) or ".." not in text:
         return _checked(name, text)
     if name not in BY_FACTORS + BY_STEPS:
         raise ValueError(f"{name} takes values with slashes between them; ranges are for numbers, got {text!r:.80}")
