@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from micrograd_mlp.datasets import moons
 from micrograd_mlp.drawing.plots import BoundaryFrames
 from micrograd_mlp.files import locked
 from micrograd_mlp.optim import SGD, Adam, Optimizer
+from micrograd_mlp.signals import Stopped
 
 ENGINES = ("python", "numpy", "native")
 X, Y = moons(40, seed=3)
@@ -217,6 +219,25 @@ def test_checkpoints_are_written_when_they_are_due(tmp_path, monkeypatch):
     assert 1 < len(written) < 5
     with pytest.raises(ValueError, match="^every is a number of epochs, at least 1; got 0$"):
         trained(tmp_path / "never", every=0)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("every", "epochs"), [(1, 1), (3, 3), (100, 9)], ids=["the first", "a later one", "the last"])
+def test_a_signal_while_a_checkpoint_is_written_loses_nothing(tmp_path, monkeypatch, every, epochs, written):
+    def stopped(path, about, state):
+        if len(state.history) == epochs and waiting:
+            waiting.clear()
+            if written:
+                save(path, about, state)
+            raise Stopped(signal.SIGTERM)
+        return save(path, about, state)
+
+    undisturbed, path, waiting = trained(engine="python"), tmp_path / "run", [True]
+    monkeypatch.setattr(checkpoints, "save", stopped)
+    with pytest.raises(Stopped):
+        trained(path, engine="python", every=every)
+    assert len(load(path)[1].history) == epochs
+    assert trained(path, engine="python") == undisturbed
 
 
 def test_what_cannot_be_written_ends_the_run_and_leaves_the_last_state(tmp_path, monkeypatch):

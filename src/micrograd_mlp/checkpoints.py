@@ -183,25 +183,29 @@ class Keeper:
             self._write()
 
     def _write(self) -> None:
-        state, self._due = self._due, None
+        state = self._due
         if state is None:
             return
         begun = monotonic()
         try:
-            save(self.path, self.about, state)
+            save(self.path, self.about, state)  # if a signal ends it here, the state stays due
         except OSError as error:
+            self._due = None
             there = self.state is not None and self.path.exists()
             kept = (
                 f"that of epoch {len(self.state.history)} is there still" if there and self.state else "there is none"
             )
             epoch = f"no checkpoint could be written after epoch {len(state.history)}"
             raise OSError(error.errno, f"{error.strerror}; {epoch}, {kept}", str(self.path)) from None
-        self.state = state
+        self.state, self._due = state, None
         self._next = monotonic() + max(PAUSE, (monotonic() - begun) / SHARE)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         with self._block:
-            self._write()
+            try:
+                self._write()
+            finally:
+                self._write()  # if a signal came meanwhile; else there is nothing due
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
