@@ -9,10 +9,10 @@ import numpy as np
 
 from . import training
 from .nn import MLP
-from .trained import Scaling, Trained, network_of, numbers_of
+from .trained import Scaling, Trained
 
 Array = np.ndarray[Any, np.dtype[Any]]
-__all__ = ["Classifier", "Scaling", "network_of", "numbers_of"]
+__all__ = ["Classifier", "Scaling"]
 
 
 @dataclass

@@ -423,11 +423,12 @@ def _explored_expression(text: str, numbers: Sequence[str], of_models: Sequence[
 
 def _explored_model(path: str, numbers: Sequence[str], at: str | None, target: str | None, loss: str | None) -> Any:
     from .experiment import explore_at
+    from .regressor import Regressor
 
     trained, x = _model_at(path, numbers, at)
     if loss and target is None:
         raise ValueError("--loss goes with --target, the class that is right there")
-    if target is not None and trained.answers != "classes":
+    if target is not None and isinstance(trained, Regressor):
         raise ValueError("--target is a class; this model is a regressor, which has none")
     if target is not None and target not in trained.names:
         raise ValueError(f"--target is one of {', '.join(trained.names)}; got {target!r}")

@@ -392,13 +392,18 @@ def _write_report(done: Run, pictures: Iterable[Written]) -> Path:
     )
 
 
+def _inputs_at(trained: Trained, x: list[float]) -> tuple[list[Value], str]:
+    """Return the inputs of the network at `x`, standardised, and in words where that is."""
+    scaled = trained.scaling([x])[0].tolist()
+    inputs = [Value(number, label=feature) for number, feature in zip(scaled, trained.features, strict=True)]
+    return inputs, ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, trained.features, strict=True))
+
+
 def draw_at(trained: Trained, x: list[float], level: str | None = None, edges: bool = False) -> Any:
     """Return the Drawing of the network at `x`, one number for each feature in the units of the data."""
     from .drawing import draw
 
-    scaled = trained.scaling([x])[0].tolist()
-    inputs = [Value(number, label=feature) for number, feature in zip(scaled, trained.features, strict=True)]
-    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, trained.features, strict=True))
+    inputs, at = _inputs_at(trained, x)
     return draw(trained.model, inputs, level=level, edges=edges, title=f"The network at {at} (standardised below)")
 
 
@@ -418,9 +423,7 @@ def explore_at(
     from .explorer import explore
 
     model = trained.model
-    scaled = trained.scaling([x])[0].tolist()
-    inputs = [Value(number, label=feature) for number, feature in zip(scaled, trained.features, strict=True)]
-    at = ", ".join(f"{feature} = {number:g}" for number, feature in zip(x, trained.features, strict=True))
+    inputs, at = _inputs_at(trained, x)
     if target is None:
         return explore(model, inputs, record=record, title=f"The network at {at}")
     name = loss or trained.about.get("options", {}).get("loss", Options.loss)

@@ -27,7 +27,7 @@ def total(values: Iterable[Number]) -> Number:
 def mean(values: Any) -> Number:
     """Return the arithmetic mean of `values`. Raises ValueError if there are none."""
     if hasattr(values, "total"):
-        return values.total() * (1.0 / values.count)
+        return values.mean()
     values = list(values)
     if not values:
         raise ValueError("mean takes at least one value, got none")

@@ -16,6 +16,7 @@ from .names import told
 from .nn import ACTIVATIONS, MLP
 
 Array = np.ndarray[Any, np.dtype[Any]]
+KINDS = {"Classifier": "classes", "Regressor": "targets"}  # of what each has names
 
 
 @dataclass
@@ -88,10 +89,9 @@ class Trained:
     @classmethod
     def of_file(cls, about: dict[str, Any], tensors: dict[str, Array]) -> Self:
         """Return the model that a file describes; ValueError if its parts do not fit each other."""
-        other = {"classes": "targets", "targets": "classes"}[cls.answers]
-        if cls.answers not in about and other in about:
-            kinds = {"classes": "Classifier", "targets": "Regressor"}
-            raise ValueError(f"it holds a {kinds[other].lower()}, which {kinds[other]}.load reads")
+        for kind, answers in KINDS.items():
+            if cls.answers not in about and answers in about:
+                raise ValueError(f"it holds a {kind.lower()}, which {kind}.load reads")
         activations, names = _texts(about, "activations"), _texts(about, cls.answers)
         features, scaling = _texts(about, "features"), about["scaling"]
         weights = [tensors.pop(f"layers.{index}.weight") for index in range(len(activations))]

@@ -4,7 +4,6 @@ import json
 import re
 import runpy
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from exported import (
     as_csv,
     from_csv,
     needs_compiler,
+    onnx_runs,
     points,
     predicted,
     regressor,
@@ -58,19 +58,12 @@ def test_c_predicts_the_same(tmp_path, case, train_step):
 @pytest.mark.parametrize("case", CASES)
 def test_onnx_predicts_the_same(tmp_path, case):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed, so ONNX files were not tried")
-    from onnx.reference import ReferenceEvaluator
-
     (path,) = export(regressor(case), "onnx", tmp_path / "model.onnx")
     model = onnx.load(path)
     assert [each.name for each in model.graph.output] == ["predictions"]
-    runs = [ReferenceEvaluator(model).run]
-    if find_spec("onnxruntime"):
-        import onnxruntime
-
-        runs.append(onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run)
     X, wanted = predicted(case)
     usual = (np.abs(X) < 1e20).all(axis=1)  # beyond, inf - inf goes by the order in which it is added
-    for compute in runs:
+    for compute in onnx_runs(path):
         with np.errstate(all="ignore"):
             (got,) = compute(["predictions"], {"points": X[usual]})
         agree_targets(got, wanted[usual])
@@ -143,7 +136,7 @@ def test_c_learns_as_the_engine_does(tmp_path, case, loss):
         name: "{" + ", ".join("{" + ", ".join(map(repr, row)) + "}" for row in table.tolist()) + "}"
         for name, table in (("points", X), ("targets", y))
     }
-    (tmp_path / "main.c").write_text(LEARN.format(**listed).replace("\\\\", "\\"))
+    (tmp_path / "main.c").write_text(LEARN.format(**listed))
     run("cc", *STRICT, *SANITIZED, "main.c", "-o", "main", "-lm", cwd=tmp_path)
     got = [*map(float, run(tmp_path / "main").split())]
 

@@ -26,7 +26,6 @@ from judge import Target
 from micrograd_mlp import MLP, Recording, Value, explore, fit, losses, ops
 from micrograd_mlp.archive import CHECKPOINT, MODEL, unpack
 from micrograd_mlp.classifier import Classifier, Scaling
-from micrograd_mlp.classifier import network_of as network
 from micrograd_mlp.cli import _flat, plain
 from micrograd_mlp.drawing import draw, report
 from micrograd_mlp.drawing.dot import clean
@@ -40,6 +39,7 @@ from micrograd_mlp.optim import OPTIMIZERS, SCHEDULES
 from micrograd_mlp.options import ENGINES, PROBLEMS, Options, read_toml
 from micrograd_mlp.regressor import Regressor, load_model
 from micrograd_mlp.tables import load_csv, load_features, parse_csv, parse_numbers
+from micrograd_mlp.trained import network_of as network
 from micrograd_mlp.training import Epoch, History
 
 SHARED = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a folder in memory

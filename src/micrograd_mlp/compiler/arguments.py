@@ -14,8 +14,8 @@ import numpy as np
 from ..engine import Value
 from ..ieee import as_float
 from ..nn import Module
-from .batch import Batched, Grid, Lazy, Rows, array_of
-from .trace import Symbol, Tape
+from .batch import Batched, Grid, Lazy, Rows
+from .trace import Symbol, Tape, array_of
 
 
 class HoldsSymbol(Exception):  # noqa: N818  # no error
@@ -165,7 +165,7 @@ class Symbols:
     @staticmethod
     def _rows(thing: Any, tape: Tape, label: str, rows: list[int]) -> Lazy | None:
         """Return the items of a list or an array if they are alike, None for anything else."""
-        if not isinstance(thing, list | np.ndarray) or (isinstance(thing, np.ndarray) and thing.ndim == 0):
+        if not isinstance(thing, list | np.ndarray):
             return None
         numbers = array("d")
         if not _has_items(_flatten(thing, numbers)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .trace import Symbol, Tape, refuse
+from .trace import Symbol, Tape, array_of, refuse
 
 
 def vmap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -189,14 +189,6 @@ class Grid(Lazy):
         if not hasattr(np.ndarray, name):
             raise AttributeError(f"an array of traced numbers has no attribute {name!r}")
         return getattr(self.plain, name)
-
-
-def array_of(items: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Return an array of these objects, each a number or an array of them."""
-    array = np.empty(shape, dtype=object)
-    for place, item in enumerate(items):
-        array[place] = item
-    return array
 
 
 def _of_list(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import is_number
-from .batch import Batched, Grid, Lazy
+from .batch import Batched, Lazy
 from .program import Group
 from .trace import Symbol, Tape
 
@@ -36,7 +36,7 @@ class Results:
             inner = self.structure(thing.of_each)
             self.groups.append(Group(first, len(self.rows) - first, thing.batch))
             return "batch", inner
-        if isinstance(thing, np.ndarray | Grid):
+        if isinstance(thing, np.ndarray):
             thing = thing.tolist()
         if isinstance(thing, Mapping):
             return "dict", tuple(thing), tuple(self.structure(item) for item in thing.values())

@@ -192,9 +192,7 @@ class Symbol:
         if hasattr(inputs, "with_slopes"):  # a batch of samples
             return inputs.with_slopes(self)
         if isinstance(inputs, np.ndarray):
-            slopes = np.empty(inputs.size, dtype=object)
-            slopes[:] = self.gradients(inputs.ravel().tolist())
-            return slopes.reshape(inputs.shape)
+            return array_of(self.gradients(inputs.ravel().tolist()), (inputs.size,)).reshape(inputs.shape)
         return [slope if isinstance(slope, Symbol) else Symbol(self.tape, self.tape.constant(slope))
                 for slope in _slopes(self, [self.tape.index(node) for node in inputs])]  # fmt: skip
 
@@ -239,12 +237,16 @@ class Symbol:
         raise AttributeError(f"a traced number has no attribute {name!r}")
 
 
+def array_of(items: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return an array of these objects, each a number or an array of them."""
+    array = np.empty(shape, dtype=object)
+    for place, item in enumerate(items):
+        array[place] = item
+    return array
+
+
 def _boxed(arg: Any) -> Any:
-    if not isinstance(arg, Symbol):
-        return arg
-    box = np.empty((), dtype=object)
-    box[()] = arg
-    return box
+    return array_of([arg], (1,)).reshape(()) if isinstance(arg, Symbol) else arg
 
 
 _BRANCH = "use ops.where(condition, a, b), ops.maximum, ops.minimum, ops.step or ops.equal in place of a branch"

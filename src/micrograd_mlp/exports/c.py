@@ -18,6 +18,7 @@ from ..losses import LOSSES, REGRESSION
 from ..names import chosen
 from ..nn import MLP
 from ..optim import OPTIMIZERS
+from ..regressor import Regressor
 from ..trained import Trained
 from .plain import Files, Plain, fill
 
@@ -43,6 +44,7 @@ extern const size_t model_{out}_sizes[MODEL_{OUTS}];
 CLASSIFIER = {
     "kind": "classifier",
     "what": "the probabilities of the classes",
+    "each": "the probability of each class",
     "out": "class",
     "OUTS": "CLASSES",
     "results": "probabilities",
@@ -50,14 +52,10 @@ CLASSIFIER = {
     "given": "classes",
     "which": "`classes` holds the index of the class of each",
 }
-CLASSIFIER_FUNCTIONS = """/* Write the probability of each class for a point, in the units of the data. */
-void model_predict_proba({state}const {real} point[MODEL_FEATURES], {real} probabilities[MODEL_CLASSES]);
-/* Return the index of the most probable class. */
-int model_predict({state}const {real} point[MODEL_FEATURES]);
-"""
 REGRESSOR = {
     "kind": "regressor",
     "what": "what is predicted",
+    "each": "what is predicted",
     "out": "target",
     "OUTS": "TARGETS",
     "results": "predictions",
@@ -65,20 +63,18 @@ REGRESSOR = {
     "given": "targets",
     "which": "`targets` holds the MODEL_TARGETS numbers of each",
 }
-REGRESSOR_FUNCTIONS = """/* Write what is predicted for a point, in the units of the data. */
-void model_predict({state}const {real} point[MODEL_FEATURES], {real} predictions[MODEL_TARGETS]);
+
+PREDICTS = """/* Write {each} for a point, in the units of the data. */
+void {call}({state}const {real} point[MODEL_FEATURES], {real} {results}[MODEL_{OUTS}]);
+"""
+CHOOSES = """/* Return the index of the most probable class. */
+int model_predict({state}const {real} point[MODEL_FEATURES]);
 """
 
 PREDICT = """
-void model_predict_proba({state}const {real} point[MODEL_FEATURES], {real} probabilities[MODEL_CLASSES])
+void {call}({state}const {real} point[MODEL_FEATURES], {real} {results}[MODEL_{OUTS}])
 {
-{memory}    probabilities_of({arguments});
-}
-"""
-REGRESS = """
-void model_predict({state}const {real} point[MODEL_FEATURES], {real} predictions[MODEL_TARGETS])
-{
-{memory}    predictions_of({arguments});
+{memory}    {results}_of({arguments});
 }
 """
 CHOOSE = """
@@ -159,7 +155,7 @@ def files(
     """
     plain, real = Plain.of(trained, dtype), REALS[dtype]
     given = {key: v for key, v in (("loss", loss), ("optimizer", optimizer), ("l1", l1), ("l2", l2)) if v is not None}
-    step = _Step(trained, dtype, **(_as_trained(trained, plain.regression) | given)) if train_step else None
+    step = _Step(trained, dtype, **(_as_trained(trained) | given)) if train_step else None
     words = {
         **(REGRESSOR if plain.regression else CLASSIFIER),
         "real": real,
@@ -172,7 +168,7 @@ def files(
         "define": "",
         "declare": "",
     }
-    words["functions"] = fill(REGRESSOR_FUNCTIONS if plain.regression else CLASSIFIER_FUNCTIONS, words)
+    words["functions"] = fill(PREDICTS if plain.regression else PREDICTS + CHOOSES, words)
     if step:
         more = {"size": str(len(step.state)), "loss": step.loss, "optimizer": step.optimizer}
         words |= {"define": fill(DEFINE, more), "declare": fill(DECLARE, words | more)}
@@ -184,7 +180,7 @@ def files(
         _names(words["out"], plain.outs, f"MODEL_{words['OUTS']}"),
         predict.tables,
         predict.function,
-        fill(REGRESS if plain.regression else PREDICT + CHOOSE, words | called),
+        fill(PREDICT if plain.regression else PREDICT + CHOOSE, words | called),
         *(step.parts(words) if step else []),
         fill(MAIN, words | {"hand": "model_start, " if step else ""}),
     ]
@@ -208,7 +204,7 @@ def _predict(trained: Trained, name: str, parameters: Sequence[Value], dtype: st
         return [power / total for power in powers]
 
     state = [parameter.data for parameter in parameters]
-    function = predictions if trained.answers == "targets" else probabilities
+    function = predictions if isinstance(trained, Regressor) else probabilities
     traced = Traced(function, (state, list(trained.scaling.mean)), {}, parameters)
     known = _known(traced, len(state) + len(trained.features))
     return write_c(traced.program.arrays, name, known, len(state), changed=False, dtype=dtype)
@@ -221,7 +217,7 @@ class _Step:
         self.dtype = dtype
         self.trained, self.loss, self.optimizer = trained, str(loss), str(optimizer)
         self.l1, self.l2 = as_float(l1), as_float(l2)
-        self.targets = len(trained.names) if trained.answers == "targets" else 0
+        self.targets = len(trained.targets) if isinstance(trained, Regressor) else 0
         self.loss_of = chosen(self.loss, REGRESSION if self.targets else LOSSES, "loss")
         self.parameters = _by_layer(trained.model)
         self.rule = chosen(self.optimizer, OPTIMIZERS, "optimizer")(self.parameters)
@@ -272,11 +268,16 @@ class _Step:
         return write_c(traced.program.arrays, "step_of", known, len(self.state), dtype=self.dtype)
 
 
-def _as_trained(trained: Trained, regression: bool) -> dict[str, Any]:
+def _as_trained(trained: Trained) -> dict[str, Any]:
     """Return by what a model was trained, as far as its notes say."""
     options = trained.about.get("options")
     options = options if isinstance(options, dict) else {}
-    usual = {"loss": "squared_error" if regression else "cross_entropy", "optimizer": "adam", "l1": 0.0, "l2": 0.0}
+    usual = {
+        "loss": "squared_error" if isinstance(trained, Regressor) else "cross_entropy",
+        "optimizer": "adam",
+        "l1": 0.0,
+        "l2": 0.0,
+    }
     return {key: options.get(key, value) for key, value in usual.items()}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..names import told
+from ..regressor import Regressor
 from ..trained import Trained
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
@@ -57,8 +58,7 @@ class Plain:
             raise ValueError(
                 f"the deviation of the feature {told(small[0])} is 0 in {dtype}; such a model is not exported"
             )
-        regression = trained.answers == "targets"
-        return cls(trained.features, trained.names, regression, mean, deviation, tuple(layers))
+        return cls(trained.features, trained.names, isinstance(trained, Regressor), mean, deviation, tuple(layers))
 
     @property
     def names(self) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ CODE = '''{intro}
 import math
 
 FEATURES = {features}
-{names}
+{OUTS} = {outs}
 MEAN = {mean}
 DEVIATION = {deviation}
 LAYERS = [  # of each layer the weights of its neurons, their biases, and what follows
@@ -58,6 +58,7 @@ if __name__ == "__main__":
     main()
 '''
 CLASSIFIER = {
+    "OUTS": "CLASSES",
     "intro": '''"""A classifier made with micrograd-mlp. It needs Python 3.8 or newer, and nothing else.
 
 predict_proba(point) gives the probability of each of CLASSES for one point, a number for each of FEATURES.
@@ -91,6 +92,7 @@ def predict(point):
     "line": "[predict(point), *map(repr, predict_proba(point))]",
 }
 REGRESSOR = {
+    "OUTS": "TARGETS",
     "intro": '''"""A regressor made with micrograd-mlp. It needs Python 3.8 or newer, and nothing else.
 
 predict(point) gives what is predicted for one point, a number for each of FEATURES; of several TARGETS, a list.
@@ -116,10 +118,9 @@ def files(trained: Trained, name: str) -> Files:
         f"    ({python_list(layer.weight)}, {layer.bias.tolist()!r}, lambda a: {ACTIVATIONS[layer.activation]}),\n"
         for layer in plain.layers
     )
-    listed = python_names(plain.outs)
     return {"": fill(CODE, (REGRESSOR if plain.regression else CLASSIFIER) | {
         "features": python_names(plain.features),
-        "names": f"TARGETS = {listed}" if plain.regression else f"CLASSES = {listed}",
+        "outs": python_names(plain.outs),
         "mean": repr(plain.mean),
         "deviation": repr(plain.deviation),
         "layers": layers,

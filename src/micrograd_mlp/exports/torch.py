@@ -31,7 +31,7 @@ import torch
 from safetensors.torch import load_file
 
 FEATURES = {features}
-{names}
+{OUTS} = {outs}
 STATE = {state}
 
 
@@ -67,6 +67,7 @@ PROBABILITIES = '''
         return torch.softmax(scores, dim=1)
 '''
 CLASSIFIER = {
+    "OUTS": "CLASSES",
     "kind": "classifier",
     "Kind": "Classifier",
     "call": ".predict_proba",
@@ -74,6 +75,7 @@ CLASSIFIER = {
     "more": PROBABILITIES,
 }
 REGRESSOR = {
+    "OUTS": "TARGETS",
     "kind": "regressor",
     "Kind": "Regressor",
     "call": "",
@@ -96,12 +98,11 @@ def files(trained: Trained, name: str, dtype: str = "float64") -> Files:
         modules += [f"torch.nn.Linear({n_in}, {n_out})", MODULES[layer.activation]]
     about = {"activations": [layer.activation for layer in plain.layers], **plain.names}
     state = Path(name).with_suffix(".safetensors").name
-    listed = python_names(plain.outs)
     code = fill(CODE, (REGRESSOR if plain.regression else CLASSIFIER) | {
         "n_in": str(len(plain.features)),
         "dtype": dtype,
         "features": python_names(plain.features),
-        "names": f"TARGETS = {listed}" if plain.regression else f"CLASSES = {listed}",
+        "outs": python_names(plain.outs),
         "state": ascii(state),
         "layers": "".join(f"            {module},\n" for module in modules),
     })  # fmt: skip

@@ -69,15 +69,16 @@ def _made_of(model: Any, of_targets: Scaling | None) -> Classifier | Regressor:
     about: dict[str, Any] = {"made_by": f"scikit-learn, {type(network).__name__}"}
     if ours:
         about["options"] = {"loss": str(network.loss), "optimizer": str(network.solver)}
-    answers: dict[str, Any] = {"classes": [str(name) for name in getattr(network, "classes_", ())]}
+    answers: dict[str, list[str]] = {}
     if isinstance(network, MLPRegressor | MicrogradRegressor):
         many = len(biases[-1])
-        answers = {"targets": ["y"] if many == 1 else [f"y{place + 1}" for place in range(many)]}
-    hidden = [ACTIVATIONS.get(network.activation, "")] * (len(weights) - 1)
+        answers["targets"] = ["y"] if many == 1 else [f"y{place + 1}" for place in range(many)]
+    else:
+        answers["classes"] = [str(name) for name in network.classes_]
     return assemble(
         weights,
         biases,
-        network.activations_ if ours else [*hidden, "linear"],
+        network.activations_ if ours else [ACTIVATIONS[network.activation]] * (len(weights) - 1) + ["linear"],
         features=None if names is None else [str(name) for name in names],
         scaling=None if scaler is None else _scaling_of(scaler),
         about=about,

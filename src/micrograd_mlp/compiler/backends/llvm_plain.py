@@ -245,12 +245,15 @@ def _in_runs(sums: list[Sum], depth: int) -> list[Sum]:
     """
     out: list[Sum] = []
     for some, steps in runs(sums, _steps):
+        if len(some) == 1:
+            out += some
+            continue
         inner, reads, _ = some[0]
         walks = [
             replace(read, strides=(*read.strides[:depth], step, *read.strides[depth:]))
-            for read, step in zip(reads, steps, strict=False)
+            for read, step in zip(reads, steps, strict=True)
         ]
-        out.append(((len(some), *inner), walks, None) if walks else some[0])
+        out.append(((len(some), *inner), walks, None))
     return out
 
 
