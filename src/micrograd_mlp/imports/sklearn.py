@@ -78,7 +78,7 @@ def _made_of(model: Any, of_targets: Scaling | None) -> Classifier | Regressor:
     return assemble(
         weights,
         biases,
-        network.activations_ if ours else [ACTIVATIONS[network.activation]] * (len(weights) - 1) + ["linear"],
+        network.activations_ if ours else [*[ACTIVATIONS.get(network.activation, "")] * (len(weights) - 1), "linear"],
         features=None if names is None else [str(name) for name in names],
         scaling=None if scaler is None else _scaling_of(scaler),
         about=about,
